@@ -1,0 +1,136 @@
+import { isDeleting, metadataOf, type KubeObject, type ObjectKey } from '../kube/object.ts';
+import type { Clock } from '../base/clock.ts';
+import { messageOf } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import type { ContainerRuntime } from '../container/port.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { Controller, type ControllerMetrics } from '../kube/controller.ts';
+import { pods as podResource, type Pod } from '../kube/core.ts';
+import type { EventRecorder } from '../kube/event-recorder.ts';
+import { Informer } from '../kube/informer.ts';
+import { Manager } from '../kube/manager.ts';
+import { virtualMachines } from '../kube/yadokari.ts';
+import type { NodeNetwork, PodLookup } from '../network/port.ts';
+import type { DiskStore, Hypervisor, ImageStore } from '../vm/port.ts';
+import { AnchorReconciler } from './anchor-reconciler.ts';
+import { anchorOf } from './anchor.ts';
+import { ConsoleForwarders } from './console-forwarders.ts';
+import { EndpointRegistry } from './endpoint-registry.ts';
+import { GuestBuilder } from './guest-builder.ts';
+import { GuestReporter } from './guest-reporter.ts';
+import { GuestStarter } from './guest-starter.ts';
+import { GuestStopper } from './guest-stopper.ts';
+import { ImageImports } from './image-imports.ts';
+import { ImageReporter } from './image-reporter.ts';
+import { OrphanSweeper } from './orphan-sweeper.ts';
+import { createPodLookup } from './pod-lookup.ts';
+
+export interface AgentOptions {
+  readonly client: KubeClient;
+  /** Name of the Node that this agent serves. */
+  readonly node: string;
+  readonly hypervisor: Hypervisor;
+  /** The node's network, given how to look up pods. */
+  readonly network: (lookup: PodLookup) => NodeNetwork;
+  readonly images: ImageStore;
+  readonly disks: DiskStore;
+  readonly runtime: ContainerRuntime;
+  readonly imageDirectories: readonly string[];
+  /** Where the kubelet keeps container logs. */
+  readonly podLogDirectory: string;
+  readonly events: EventRecorder;
+  readonly metrics: ControllerMetrics;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+const SWEEP_MS = 60_000;
+const SWEEP_SOON_MS = 500;
+const SWEEP_KEY: ObjectKey = 'node';
+
+/** The node agent: runs the guests whose anchors are bound to this node. */
+export class Agent {
+  readonly #options: AgentOptions;
+  readonly #manager: Manager;
+  readonly #network: NodeNetwork;
+  readonly #anchors: Controller;
+  readonly #pods: Informer<Pod>;
+  readonly #consoles: ConsoleForwarders;
+
+  constructor(options: AgentOptions) {
+    const { client, node, hypervisor, disks, images, clock, log, metrics, events } = options;
+    const pods = new Informer(client, podResource, { fieldSelector: `spec.nodeName=${node}`, log, indexers: { guest: guestOf } });
+    const machines = new Informer<KubeObject>(client, metadataOf(virtualMachines), { log });
+    const endpoints = new EndpointRegistry();
+    const network = options.network(createPodLookup(client, pods, endpoints));
+    const consoles = new ConsoleForwarders({ disks, podLogDirectory: options.podLogDirectory, log });
+    const reporter = new GuestReporter({ client, node, clock });
+    const imports = new ImageImports({ images, onEnd: ({ key }) => this.#anchors.enqueue(key) });
+    const imageReporter = new ImageReporter({ client, node, clock, log });
+    const builder = new GuestBuilder({ client, imports, imageReporter, disks, imageDirectories: options.imageDirectories });
+    const starter = new GuestStarter({ builder, hypervisor, network, endpoints, reporter, events, clock, log });
+    const stopper = new GuestStopper({ client, hypervisor, network, runtime: options.runtime, endpoints, consoles, clock, log });
+    const reconciler = new AnchorReconciler({ pods, machines, hypervisor, starter, stopper, reporter, consoles, events, clock, log });
+    const sweeper = new OrphanSweeper({ pods, machines, hypervisor, network, disks, log });
+
+    // Guests start side by side; the hypervisor queues what it cannot do at once.
+    this.#anchors = new Controller({ name: 'anchor', reconcile: reconciler.reconcile, log, clock, metrics, concurrency: 16, backoff: { baseMs: 100, capMs: 30_000 } })
+      .watchMapped(pods, (pod) => (anchorOf(pod) === undefined ? [] : [`${pod.metadata.namespace}/${pod.metadata.name}`]));
+    const sweeps = new Controller({
+      name: 'orphan',
+      reconcile: async (_key, signal) => ({ requeueAfterMs: (await sweeper.sweep(signal)) ? SWEEP_SOON_MS : SWEEP_MS }),
+      log,
+      clock,
+      metrics,
+      concurrency: 1,
+    });
+    sweeps.watchMapped(machines, () => []).watchMapped(pods, () => []);
+    pods.onChange(({ type, object }) => {
+      const anchor = type === 'deleted' || isDeleting(object) ? anchorOf(object) : undefined;
+      if (anchor !== undefined) imports.abandon(anchor);
+    });
+    pods.onChange(({ type, object }) => void (type === 'deleted' && anchorOf(object) !== undefined && sweeps.enqueue(SWEEP_KEY)));
+    machines.onChange(({ type }) => void (type === 'deleted' && sweeps.enqueue(SWEEP_KEY)));
+    sweeps.enqueue(SWEEP_KEY);
+
+    this.#options = options;
+    this.#network = network;
+    this.#pods = pods;
+    this.#consoles = consoles;
+    this.#manager = new Manager({ informers: [pods, machines], controllers: [this.#anchors, sweeps], log });
+  }
+
+  get ready(): boolean {
+    return this.#manager.ready;
+  }
+
+  /** Works until the signal aborts. Guests and containers go on without it. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { hypervisor, log } = this.#options;
+    const unwatch = hypervisor.watch(({ id }) => this.#look(id));
+    try {
+      const network = this.#network.start(signal).catch((error: unknown) => {
+        log.error({ error: messageOf(error) }, 'the network of this node could not be set up');
+        throw error;
+      });
+      await Promise.all([network, this.#manager.run(signal)]);
+    } finally {
+      unwatch();
+      this.#consoles[Symbol.dispose]();
+      await this.#network[Symbol.asyncDispose]();
+      await hypervisor[Symbol.asyncDispose]();
+      this.#options.runtime[Symbol.dispose]();
+    }
+  }
+
+  /** Looks at the anchor of the guest again, or at all of them. */
+  #look(guest: string | undefined): void {
+    const changed = guest === undefined ? this.#pods.list() : this.#pods.byIndex('guest', guest);
+    for (const pod of changed) if (anchorOf(pod) !== undefined) this.#anchors.enqueue(`${pod.metadata.namespace}/${pod.metadata.name}`);
+  }
+}
+
+function guestOf(pod: Pod): readonly string[] {
+  const anchor = anchorOf(pod);
+  return anchor === undefined ? [] : [anchor.guest.uid];
+}

@@ -1,0 +1,170 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { API_VERSION } from '../api/group.ts';
+import type { GuestStatus } from '../api/guest-status.ts';
+import { ManualClock } from '../base/clock.ts';
+import { silentLog } from '../base/log.ts';
+import { KubeClient } from '../kube/client.ts';
+import { pods as podResource, type Pod } from '../kube/core.ts';
+import { EventRecorder } from '../kube/event-recorder.ts';
+import { FakeApi } from '../kube/fake-api.ts';
+import { Informer } from '../kube/informer.ts';
+import { metadataOf, type KubeObject } from '../kube/object.ts';
+import { virtualMachines, type VirtualMachine } from '../kube/yadokari.ts';
+import { memoryIpam, SimulatedNetwork } from '../network/drivers/simulated/simulated-network.ts';
+import { SimulatedHypervisor } from '../vm/drivers/simulated/hypervisor.ts';
+import { GuestError, type DiskStore, type GuestDefinition } from '../vm/port.ts';
+import { AnchorReconciler } from './anchor-reconciler.ts';
+import { ConsoleForwarders } from './console-forwarders.ts';
+import { EndpointRegistry } from './endpoint-registry.ts';
+import type { GuestBuilder } from './guest-builder.ts';
+import { GuestReporter } from './guest-reporter.ts';
+import { GuestStarter } from './guest-starter.ts';
+import { GuestStopper } from './guest-stopper.ts';
+
+const PODS = '/api/v1/namespaces/shop/pods';
+const VMS = '/apis/yadokari.dev/v1alpha1/namespaces/shop/virtualmachines';
+const KEY = 'shop/web-abcde';
+const NOW = Date.parse('2026-01-01T12:00:00Z');
+const signal = AbortSignal.timeout(20_000);
+
+const definition: GuestDefinition = { id: 'u1', name: 'shop.web', hostname: 'web', memoryMiB: 64, cpu: { sockets: 1, cores: 1, threads: 1 }, boot: { kind: 'firmware', firmware: 'bios' }, disks: [], interfaces: [], consoleLogPath: '/nowhere/console.log' };
+const builder = { clear: async () => {}, files: async () => ({}), define: () => definition } as unknown as GuestBuilder;
+const disks = { consoleLogPath: async () => '/nowhere/console.log' } as unknown as DiskStore;
+
+const pod: Pod = {
+  apiVersion: 'v1', kind: 'Pod',
+  metadata: { namespace: 'shop', name: 'web-abcde', uid: 'p1', finalizers: ['yadokari.dev/guest'], labels: { 'yadokari.dev/virtual-machine': 'web' }, annotations: { 'yadokari.dev/guest': JSON.stringify({ name: 'web', uid: 'u1', hostname: 'web' }) } },
+  spec: { containers: [], nodeName: 'n1' },
+};
+const machine = (guest?: Partial<GuestStatus>): VirtualMachine => ({
+  apiVersion: API_VERSION, kind: 'VirtualMachine', metadata: { namespace: 'shop', name: 'web', uid: 'u1' }, spec: { memory: '64Mi' },
+  ...(guest === undefined ? {} : { status: { guest: { phase: 'Running', anchor: 'web-abcde', anchorUID: 'p1', node: 'n1', ...guest } } }),
+});
+
+/** A node's reconciler as it is after its agent was started, with what the API and the host know already. */
+async function given(options: { readonly stored?: Partial<GuestStatus>; readonly hypervisor?: SimulatedHypervisor } = {}) {
+  const clock = new ManualClock(NOW);
+  const api = new FakeApi();
+  const vm = machine(options.stored);
+  for (const [collection, object] of [[PODS, pod], ['/api/v1/pods', pod], [VMS, vm], ['/apis/yadokari.dev/v1alpha1/virtualmachines', vm]] as const) api.put(collection, object);
+  const client = new KubeClient(api);
+  const [pods, machines] = [new Informer(client, podResource), new Informer<KubeObject>(client, metadataOf(virtualMachines))];
+  for (const informer of [pods, machines]) informer.start();
+  await Promise.all([pods.waitForSync(signal), machines.waitForSync(signal)]);
+  const hypervisor = options.hypervisor ?? new SimulatedHypervisor({ clock, startMs: 0, consoleLogs: false });
+  const network = new SimulatedNetwork({ node: 'n1', ipam: await memoryIpam() });
+  const events = new EventRecorder({ client, controller: 'test', instance: 'n1', log: silentLog, clock });
+  const [endpoints, consoles] = [new EndpointRegistry(), new ConsoleForwarders({ disks, podLogDirectory: '/nowhere', log: silentLog })];
+  const reporter = new GuestReporter({ client, node: 'n1', clock });
+  const starter = new GuestStarter({ builder, hypervisor, network, endpoints, reporter, events, clock, log: silentLog });
+  const runtime = { stopContainer: async () => {}, [Symbol.dispose]: () => {} };
+  const stopper = new GuestStopper({ client, hypervisor, network, runtime, endpoints, consoles, clock, log: silentLog });
+  const reconciler = new AnchorReconciler({ pods, machines, hypervisor, starter, stopper, reporter, consoles, events, clock, log: silentLog });
+  return {
+    clock, api, hypervisor, network,
+    guest: () => (api.objects.get(`${VMS}/web`) as unknown as VirtualMachine).status?.guest,
+    reconcile: async () => {
+      const done = reconciler.reconcile(KEY, signal);
+      // A failure is the caller's to see, a moment later.
+      done.catch(() => {});
+      await clock.advance(0);
+      return done;
+    },
+    [Symbol.asyncDispose]: async () => {
+      consoles[Symbol.dispose]();
+      await Promise.all([pods[Symbol.asyncDispose](), machines[Symbol.asyncDispose]()]);
+    },
+  };
+}
+
+/** A host on which the guest runs already. */
+async function runningHost(): Promise<SimulatedHypervisor> {
+  const hypervisor = new SimulatedHypervisor({ startMs: 0, consoleLogs: false });
+  await hypervisor.start(definition);
+  return hypervisor;
+}
+
+describe('an anchor of this node', () => {
+  it('gets its guest started, with the address that is reported', async () => {
+    await using world = await given();
+    await world.reconcile();
+    assert.equal((await world.hypervisor.get('u1')).phase, 'running');
+    const guest = world.guest();
+    assert.deepEqual([guest?.phase, guest?.anchor, guest?.node, guest?.address], ['Running', 'web-abcde', 'n1', world.network.guests.get(KEY)?.address]);
+  });
+
+  it('keeps the guest that runs already when the agent is new, and finds its place on the network again', async () => {
+    await using hypervisor = await runningHost();
+    const run = hypervisor.runOf('shop.web');
+    await using world = await given({ hypervisor, stored: { startedAt: '2026-01-01T10:00:00Z' } });
+    await world.reconcile();
+    await world.reconcile();
+    assert.equal(hypervisor.runOf('shop.web'), run);
+    assert.equal(world.guest()?.phase, 'Running');
+    assert.equal(world.network.guests.size, 1);
+  });
+
+  it('writes nothing when nothing changed', async () => {
+    await using world = await given();
+    await world.reconcile();
+    const writes = (): number => world.api.requests.filter((request) => request.startsWith('PATCH')).length;
+    const first = writes();
+    await world.reconcile();
+    assert.ok(first > 0);
+    assert.equal(writes(), first);
+  });
+
+  for (const [how, crash] of [['crashed', true], ['powered off', false]] as const) {
+    it(`has its ${how} guest reported once, and not started again`, async () => {
+      await using world = await given();
+      await world.reconcile();
+      if (crash) world.hypervisor.crash('shop.web');
+      else {
+        await world.hypervisor.shutdown('u1');
+        await world.clock.advance(1000);
+      }
+      await world.reconcile();
+      await world.reconcile();
+      assert.deepEqual([world.guest()?.phase, world.guest()?.reason], ['Stopped', crash ? 'Crashed' : 'Shutdown']);
+      assert.equal((await world.hypervisor.get('u1')).phase, 'stopped');
+    });
+  }
+
+  for (const phase of ['Stopped', 'Failed'] as const) {
+    it(`never gets a second run after ${phase} was reported, also by an agent that knows nothing`, async () => {
+      await using world = await given({ stored: { phase } });
+      await world.reconcile();
+      assert.equal((await world.hypervisor.get('u1')).phase, 'absent');
+    });
+  }
+
+  it('gets its guest again after the host crashed, when it was reported to run', async () => {
+    await using world = await given({ stored: { phase: 'Running' } });
+    await world.reconcile();
+    assert.equal((await world.hypervisor.get('u1')).phase, 'running');
+  });
+
+  it('says what the hypervisor has against its guest, for the operator to judge', async () => {
+    const hypervisor = new SimulatedHypervisor({ startMs: 0, memoryMiB: 1 });
+    await using world = await given({ hypervisor });
+    await world.reconcile();
+    assert.deepEqual([world.guest()?.phase, world.guest()?.reason], ['Failed', 'OutOfMemory']);
+  });
+
+  it('tries again while the hypervisor does not answer', async () => {
+    const hypervisor = new SimulatedHypervisor({ startMs: 0, consoleLogs: false });
+    const start = hypervisor.start.bind(hypervisor);
+    let away = true;
+    hypervisor.start = async (guest, ...rest) => {
+      if (away) throw new GuestError('HypervisorUnavailable', 'no answer', { disposition: 'wait' });
+      return start(guest, ...rest);
+    };
+    await using world = await given({ hypervisor });
+    await assert.rejects(async () => { await world.reconcile(); }, { code: 'HypervisorUnavailable' });
+    assert.equal(world.guest()?.phase, 'Preparing');
+    away = false;
+    await world.reconcile();
+    assert.equal(world.guest()?.phase, 'Running');
+  });
+});

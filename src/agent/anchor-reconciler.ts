@@ -1,0 +1,161 @@
+import type { Log } from '../base/log.ts';
+import type { Clock } from '../base/clock.ts';
+import { timestamp } from '../kube/conditions.ts';
+import type { Reconcile, Result } from '../kube/controller.ts';
+import type { Pod } from '../kube/core.ts';
+import type { EventRecorder } from '../kube/event-recorder.ts';
+import type { Informer } from '../kube/informer.ts';
+import { isDeleting, type KubeObject } from '../kube/object.ts';
+import type { GuestEndpoint } from '../network/port.ts';
+import type { GuestState, Hypervisor, HypervisorInfo } from '../vm/port.ts';
+import { anchorOf, isHeld, type Anchor } from './anchor.ts';
+import type { ConsoleForwarders } from './console-forwarders.ts';
+import type { GuestReporter } from './guest-reporter.ts';
+import { machineOf, type GuestStarter } from './guest-starter.ts';
+import type { GuestStopper } from './guest-stopper.ts';
+import { osNameOf } from './guest-system.ts';
+
+export interface AnchorReconcilerOptions {
+  /** Pods bound to this node. */
+  readonly pods: Informer<Pod>;
+  /** Names and deletion times of all VirtualMachines. */
+  readonly machines: Informer<KubeObject>;
+  readonly hypervisor: Hypervisor;
+  readonly starter: GuestStarter;
+  readonly stopper: GuestStopper;
+  readonly reporter: GuestReporter;
+  readonly consoles: ConsoleForwarders;
+  readonly events: EventRecorder;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+interface Running {
+  readonly endpoint: GuestEndpoint;
+  osName?: string;
+  /** How often the guest agent was asked what runs there. */
+  asked: number;
+}
+
+const MOST_QUESTIONS = 5;
+const ASK_AGAIN_MS = 500;
+
+/** Makes the guest of each anchor on this node what the anchor says, and reports what it sees. */
+export class AnchorReconciler {
+  readonly #options: AnchorReconcilerOptions;
+  /** Guests whose network this process has made or found again, by the anchor's uid. */
+  readonly #running = new Map<string, Running>();
+  #info: HypervisorInfo | undefined;
+
+  constructor(options: AnchorReconcilerOptions) {
+    this.#options = options;
+  }
+
+  readonly reconcile: Reconcile = async (key, signal) => {
+    const pod = this.#options.pods.get(key);
+    const anchor = pod === undefined ? undefined : anchorOf(pod);
+    if (anchor === undefined) return;
+    if (!isHeld(anchor.pod)) return isDeleting(anchor.pod) ? this.#options.stopper.endContainer(anchor, signal) : undefined;
+    const state = await this.#options.hypervisor.get(anchor.guest.uid, signal);
+    return isDeleting(anchor.pod) ? this.#end(anchor, state, signal) : this.#run(anchor, state, signal);
+  };
+
+  async #run(anchor: Anchor, state: GuestState, signal: AbortSignal): Promise<Result | void> {
+    if (state.phase === 'running') return this.#reportRunning(anchor, state, signal);
+    if (this.#hasEnded(anchor)) return;
+    if (state.phase === 'stopped' && state.reason !== 'unknown' && state.reason !== 'failed') return this.#reportEnd(anchor, state.reason, signal);
+    // Never a second run under one anchor: what was reported ended stays ended, also after a crash of agent or node.
+    const stored = await this.#options.reporter.stored(anchor, signal);
+    if (stored?.phase === 'Stopped' || stored?.phase === 'Failed') return;
+    return this.#start(anchor, signal);
+  }
+
+  async #start(anchor: Anchor, signal: AbortSignal): Promise<Result | undefined> {
+    const { starter, reporter, events, hypervisor } = this.#options;
+    const result = await starter.start(anchor, signal);
+    if (result.kind === 'waiting') return undefined;
+    if (result.kind === 'failed') {
+      events.record(machineOf(anchor), { type: 'Warning', reason: result.reason, message: result.message });
+      await reporter.report(anchor, { phase: 'Failed', reason: result.reason, message: result.message, stoppedAt: this.#now() }, signal);
+      return undefined;
+    }
+    this.#running.set(anchor.uid, { endpoint: result.endpoint, asked: 0 });
+    const state = await hypervisor.get(anchor.guest.uid, signal);
+    return state.phase === 'running' ? this.#reportRunning(anchor, state, signal) : undefined;
+  }
+
+  async #reportRunning(anchor: Anchor, state: GuestState & { phase: 'running' }, signal: AbortSignal): Promise<Result | undefined> {
+    const { reporter, starter, consoles, hypervisor } = this.#options;
+    const running = this.#running.get(anchor.uid) ?? { endpoint: await starter.connect(anchor, signal), asked: 0 };
+    this.#running.set(anchor.uid, running);
+    await consoles.open(anchor);
+    const asking = state.agentConnected && running.osName === undefined && running.asked < MOST_QUESTIONS;
+    if (asking) {
+      running.asked += 1;
+      const osName = await osNameOf(hypervisor, anchor.guest.uid, signal);
+      if (osName !== undefined) running.osName = osName;
+    }
+    // A connected agent may need a moment to answer; both facts are then told in one report.
+    const waiting = asking && running.osName === undefined && running.asked < MOST_QUESTIONS;
+    this.#info ??= await hypervisor.info();
+    const startedAt = state.startedAt === undefined ? (reporter.last(anchor) ?? await reporter.stored(anchor, signal))?.startedAt ?? this.#now() : timestamp(state.startedAt);
+    await reporter.report(anchor, {
+      phase: state.paused ? 'Paused' : 'Running',
+      address: running.endpoint.address,
+      macAddress: running.endpoint.macAddress,
+      acceleration: this.#info.acceleration,
+      agentConnected: state.agentConnected && !waiting,
+      ...(running.osName === undefined ? {} : { osName: running.osName }),
+      startedAt,
+    }, signal);
+    return waiting ? { requeueAfterMs: ASK_AGAIN_MS } : undefined;
+  }
+
+  async #reportEnd(anchor: Anchor, how: 'shutdown' | 'destroyed' | 'crashed', signal: AbortSignal): Promise<void> {
+    const { reporter, events } = this.#options;
+    const [reason, message] = how === 'shutdown' ? ['Shutdown', 'the guest powered off'] : how === 'crashed' ? ['Crashed', 'the guest or its QEMU crashed'] : ['Crashed', 'the guest was ended by somebody on its node'];
+    const last = reporter.last(anchor) ?? await reporter.stored(anchor, signal);
+    await reporter.report(anchor, { phase: 'Stopped', reason, message, ...kept(last), stoppedAt: this.#now() }, signal);
+    events.record(machineOf(anchor), { type: how === 'shutdown' ? 'Normal' : 'Warning', reason: how === 'shutdown' ? 'GuestPoweredOff' : 'GuestCrashed', message });
+  }
+
+  async #end(anchor: Anchor, state: GuestState, signal: AbortSignal): Promise<Result | void> {
+    const { stopper, reporter, starter } = this.#options;
+    starter.abandon(anchor);
+    const again = await stopper.stop(anchor, state, signal);
+    if (again !== undefined) return again;
+    if (!this.#isMachineDeleted(anchor) && !this.#hasEnded(anchor)) {
+      const last = reporter.last(anchor) ?? await reporter.stored(anchor, signal).catch(() => undefined);
+      if (last?.phase !== 'Stopped' && last?.phase !== 'Failed' && last !== undefined) {
+        await reporter.report(anchor, { phase: 'Stopped', reason: 'Requested', message: 'the guest was stopped on request', ...kept(last), stoppedAt: this.#now() }, signal);
+      }
+    }
+    await stopper.release(anchor, signal);
+    this.#running.delete(anchor.uid);
+    reporter.forget(anchor);
+    this.#options.log.info({ anchor: anchor.key }, 'guest is gone');
+  }
+
+  #hasEnded(anchor: Anchor): boolean {
+    const phase = this.#options.reporter.last(anchor)?.phase;
+    return phase === 'Stopped' || phase === 'Failed';
+  }
+
+  #isMachineDeleted(anchor: Anchor): boolean {
+    const machine = this.#options.machines.get(`${anchor.namespace}/${anchor.guest.name}`);
+    return machine === undefined || machine.metadata.uid !== anchor.guest.uid || isDeleting(machine);
+  }
+
+  #now(): string {
+    return timestamp(this.#options.clock.now());
+  }
+}
+
+/** What stays true of a guest that has ended. */
+function kept(last: { readonly address?: string; readonly macAddress?: string; readonly startedAt?: string } | undefined): { address?: string; macAddress?: string; startedAt?: string } {
+  return {
+    ...(last?.address === undefined ? {} : { address: last.address }),
+    ...(last?.macAddress === undefined ? {} : { macAddress: last.macAddress }),
+    ...(last?.startedAt === undefined ? {} : { startedAt: last.startedAt }),
+  };
+}

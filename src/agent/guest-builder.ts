@@ -1,0 +1,176 @@
+import { access, readFile, realpath, rm, stat, truncate } from 'node:fs/promises';
+import path from 'node:path';
+import type { CompiledCloudInit, CompiledDisk, CompiledImage } from '../api/compiled-guest.ts';
+import { errnoOf, messageOf, YadoError } from '../base/errors.ts';
+import { isNotFound } from '../kube/api-error.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { secrets } from '../kube/core.ts';
+import type { GuestEndpoint } from '../network/port.ts';
+import type { CloudInitSeed, DiskStore, GuestBoot, GuestDefinition, GuestDisk, ImportedImage, ImportProgress } from '../vm/port.ts';
+import type { Anchor } from './anchor.ts';
+import { ImageImportingError, type ImageImports } from './image-imports.ts';
+import type { ImageReporter } from './image-reporter.ts';
+
+export interface GuestBuilderOptions {
+  readonly client: KubeClient;
+  readonly imports: ImageImports;
+  readonly imageReporter: ImageReporter;
+  readonly disks: DiskStore;
+  /** Folders below which images of source `file` may lie; links that lead out of them are refused. */
+  readonly imageDirectories: readonly string[];
+}
+
+/** A guest cannot be built until a person changes something. */
+export class GuestBuildError extends YadoError {
+  declare readonly code: 'SecretNotFound' | 'FileNotFound' | 'FileForbidden';
+  constructor(code: GuestBuildError['code'], message: string) {
+    super(code, message, { disposition: 'stalled' });
+  }
+}
+
+/** Told of an import's progress, with a signal that lasts as long as the import. */
+export type OnImport = (image: CompiledImage, progress: ImportProgress, signal: AbortSignal) => void;
+
+/** Everything of a guest that lies in files: images, disks, seed, kernel, console. */
+export interface GuestFiles {
+  readonly boot: GuestBoot;
+  readonly disks: readonly GuestDisk[];
+  readonly consoleLogPath: string;
+}
+
+/** Makes a guest's files, and its definition once its place on the network is known. Repeating changes nothing. */
+export class GuestBuilder {
+  readonly #options: GuestBuilderOptions;
+
+  constructor(options: GuestBuilderOptions) {
+    this.#options = options;
+  }
+
+  async files(anchor: Anchor, onImport: OnImport, signal: AbortSignal): Promise<GuestFiles> {
+    const { guest } = anchor;
+    const [boot, disks, seed] = await Promise.all([
+      this.#boot(anchor, onImport, signal),
+      Promise.all(guest.disks.map((disk) => this.#disk(anchor, disk, onImport, signal))),
+      guest.cloudInit === undefined ? [] : this.#seed(anchor, guest.cloudInit, signal),
+    ]);
+    return { boot, disks: [...disks, ...seed], consoleLogPath: await this.#options.disks.consoleLogPath(anchor.folder) };
+  }
+
+  /** Forgets what belongs to one run only: ephemeral disks and the console's past. */
+  async clear(anchor: Anchor): Promise<void> {
+    const log = await this.#options.disks.consoleLogPath(anchor.folder);
+    await truncate(log).catch((error: unknown) => {
+      if (errnoOf(error) !== 'ENOENT') throw error;
+    });
+    await rm(`${log}.forwarded`, { force: true });
+    const ephemeral = anchor.guest.disks.filter((disk) => disk.ephemeral).map((disk) => path.join(path.dirname(log), `${disk.name}.qcow2`));
+    await Promise.all(ephemeral.map((file) => rm(file, { force: true })));
+  }
+
+  /** Ends imports that only this anchor wants. */
+  abandon(anchor: Anchor): void {
+    this.#options.imports.abandon(anchor);
+  }
+
+  define(anchor: Anchor, files: GuestFiles, endpoint: GuestEndpoint): GuestDefinition {
+    const { guest, namespace } = anchor;
+    return {
+      id: guest.uid,
+      name: `${namespace}.${guest.name}`,
+      cpu: guest.cpu,
+      memoryMiB: guest.memoryMiB,
+      ...files,
+      interfaces: [{ tap: endpoint.tap, macAddress: endpoint.macAddress, mtu: endpoint.mtu }],
+      hostname: guest.hostname,
+    };
+  }
+
+  async #boot(anchor: Anchor, onImport: OnImport, signal: AbortSignal): Promise<GuestBoot> {
+    const { boot } = anchor.guest;
+    if (boot.kind === 'firmware') return boot;
+    const { path: folder } = await this.#import(anchor, boot.image, onImport, signal);
+    const kernelPath = await member(boot.image, folder, boot.kernel);
+    const initrdPath = boot.initrd === undefined ? await optionalMember(folder, 'initrd.img') : await member(boot.image, folder, boot.initrd);
+    return { kind: 'kernel', kernelPath, ...(initrdPath === undefined ? {} : { initrdPath }), commandLine: boot.commandLine ?? await commandLineOf(folder) };
+  }
+
+  async #disk(anchor: Anchor, disk: CompiledDisk, onImport: OnImport, signal: AbortSignal): Promise<GuestDisk> {
+    const { disks } = this.#options;
+    const { folder } = anchor;
+    if (disk.image === undefined) return { ...await disks.ensureBlank(folder, disk.name, disk.sizeBytes, signal), readOnly: disk.readOnly };
+    const image = await this.#import(anchor, disk.image, onImport, signal);
+    if (image.format === 'iso') return { name: disk.name, path: image.path, format: 'raw', readOnly: true, device: 'cdrom' };
+    return { ...await disks.ensureOverlay(folder, disk.name, image, disk.sizeBytes, signal), readOnly: disk.readOnly };
+  }
+
+  /** The image on this node, imported if need be; the VirtualMachineImage's status says how far it is. */
+  async #import(anchor: Anchor, image: CompiledImage, onImport: OnImport, signal: AbortSignal): Promise<ImportedImage> {
+    const { imports, imageReporter } = this.#options;
+    const { namespace } = anchor;
+    const onProgress = (progress: ImportProgress, lasting: AbortSignal): void => {
+      imageReporter.report(namespace, image, { phase: 'Importing' }, lasting);
+      onImport(image, progress, lasting);
+    };
+    try {
+      if (image.source.kind === 'file') await this.#allow(image.name, image.source.path);
+      const imported = await imports.ensure(anchor, image, onProgress, signal);
+      imageReporter.report(namespace, image, { phase: 'Imported', virtualSizeBytes: imported.virtualSizeBytes }, signal);
+      return imported;
+    } catch (error) {
+      if (!signal.aborted && !(error instanceof ImageImportingError)) imageReporter.report(namespace, image, { phase: 'Failed', message: messageOf(error) }, signal);
+      throw error;
+    }
+  }
+
+  async #allow(name: string, file: string): Promise<void> {
+    const real = await realpath(file).catch(() => undefined);
+    if (real === undefined) throw new GuestBuildError('FileNotFound', `image ${name}: there is no file ${file} on this node`);
+    const allowed = await Promise.all(this.#options.imageDirectories.map((directory) => realpath(directory).catch(() => directory)));
+    if (!allowed.some((directory) => real.startsWith(`${directory}/`)) || !(await stat(real)).isFile()) {
+      throw new GuestBuildError('FileForbidden', `image ${name}: ${file} is not below ${this.#options.imageDirectories.join(' or ')}, where this node offers images`);
+    }
+  }
+
+  async #seed(anchor: Anchor, cloudInit: CompiledCloudInit, signal: AbortSignal): Promise<readonly GuestDisk[]> {
+    const { userData, userDataSecret, networkData, vendorData, sshKeySecrets } = cloudInit;
+    const fromSecret = userDataSecret === undefined ? undefined : (await this.#secret(anchor, userDataSecret.name, signal))[userDataSecret.key];
+    if (userDataSecret !== undefined && fromSecret === undefined) throw new GuestBuildError('SecretNotFound', `Secret ${userDataSecret.name} has no key ${userDataSecret.key}`);
+    const keys = await Promise.all(sshKeySecrets.map((name) => this.#secret(anchor, name, signal)));
+    const seed: CloudInitSeed = {
+      instanceId: anchor.guest.uid,
+      hostname: anchor.guest.hostname,
+      userData: userData ?? fromSecret ?? '',
+      ...(networkData === undefined ? {} : { networkData }),
+      ...(vendorData === undefined ? {} : { vendorData }),
+      sshKeys: keys.flatMap((secret) => Object.values(secret)).flatMap((text) => text.split('\n')).map((line) => line.trim()).filter((line) => line !== ''),
+    };
+    return [await this.#options.disks.ensureSeed(anchor.folder, seed, signal)];
+  }
+
+  async #secret(anchor: Anchor, name: string, signal: AbortSignal): Promise<Readonly<Record<string, string>>> {
+    try {
+      const { data = {} } = await this.#options.client.get(secrets, { namespace: anchor.namespace, name }, signal);
+      return Object.fromEntries(Object.entries(data).map(([key, value]) => [key, Buffer.from(value, 'base64').toString('utf8')]));
+    } catch (error) {
+      if (isNotFound(error)) throw new GuestBuildError('SecretNotFound', `Secret ${name} does not exist in namespace ${anchor.namespace}`);
+      throw error;
+    }
+  }
+}
+
+async function member(image: CompiledImage, folder: string, file: string): Promise<string> {
+  const found = await optionalMember(folder, file);
+  if (found === undefined) throw new GuestBuildError('FileNotFound', `image ${image.name} has no file ${file}`);
+  return found;
+}
+
+async function optionalMember(folder: string, file: string): Promise<string | undefined> {
+  const full = path.join(folder, file);
+  return access(full).then(() => full, () => undefined);
+}
+
+/** An image may bring the kernel command line that suits it, in a file `cmdline`. */
+async function commandLineOf(folder: string): Promise<string> {
+  const file = await optionalMember(folder, 'cmdline');
+  return file === undefined ? 'console=ttyS0' : (await readFile(file, 'utf8')).trim();
+}

@@ -1,0 +1,102 @@
+import { messageOf, YadoError } from '../base/errors.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
+import { timestamp } from '../kube/conditions.ts';
+import type { EventRecorder } from '../kube/event-recorder.ts';
+import type { KubeObject } from '../kube/object.ts';
+import { formatBytes } from '../base/quantity.ts';
+import { API_VERSION } from '../api/group.ts';
+import type { GuestEndpoint, NodeNetwork } from '../network/port.ts';
+import { GuestError, type Hypervisor } from '../vm/port.ts';
+import type { Anchor } from './anchor.ts';
+import type { EndpointRegistry } from './endpoint-registry.ts';
+import type { GuestBuilder, OnImport } from './guest-builder.ts';
+import type { GuestReporter } from './guest-reporter.ts';
+import { ImageImportingError } from './image-imports.ts';
+
+export interface GuestStarterOptions {
+  readonly builder: GuestBuilder;
+  readonly hypervisor: Hypervisor;
+  readonly network: NodeNetwork;
+  readonly endpoints: EndpointRegistry;
+  readonly reporter: GuestReporter;
+  readonly events: EventRecorder;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** How a start ended; `failed` is for the operator to judge, after `waiting` it is asked for again, anything else is thrown and repeated. */
+export type StartResult = { readonly kind: 'started'; readonly endpoint: GuestEndpoint } | { readonly kind: 'waiting' } | { readonly kind: 'failed'; readonly reason: string; readonly message: string };
+
+/** Between two reports of an import's progress. */
+const PROGRESS_MS = 3000;
+
+/** Brings a guest up: its address and tap beside its files, then the guest. Every step may be repeated. */
+export class GuestStarter {
+  readonly #options: GuestStarterOptions;
+
+  constructor(options: GuestStarterOptions) {
+    this.#options = options;
+  }
+
+  async start(anchor: Anchor, signal: AbortSignal): Promise<StartResult> {
+    const { builder, hypervisor, reporter } = this.#options;
+    try {
+      await builder.clear(anchor);
+      const [endpoint, files] = await Promise.all([this.connect(anchor, signal), builder.files(anchor, this.#progress(anchor), signal)]);
+      await hypervisor.start(builder.define(anchor, files, endpoint), signal);
+      this.#options.events.record(machineOf(anchor), { type: 'Normal', reason: 'Started', message: `the guest was started with address ${endpoint.address}` });
+      return { kind: 'started', endpoint };
+    } catch (error) {
+      const message = messageOf(error);
+      if (error instanceof GuestError && error.code !== 'HypervisorUnavailable') return { kind: 'failed', reason: error.code, message };
+      if (error instanceof ImageImportingError) return this.#importing(anchor, error, signal);
+      if (!signal.aborted) await reporter.report(anchor, { phase: 'Preparing', reason: error instanceof YadoError ? error.code : 'Preparing', message }, signal);
+      throw error;
+    }
+  }
+
+  /** The anchor is going: what its start still waits for is ended. */
+  abandon(anchor: Anchor): void {
+    this.#options.builder.abandon(anchor);
+  }
+
+  /** The progress of an import tells more than that there is one. */
+  async #importing(anchor: Anchor, { code, message }: ImageImportingError, signal: AbortSignal): Promise<StartResult> {
+    const { reporter } = this.#options;
+    if (reporter.last(anchor)?.reason !== code) await reporter.report(anchor, { phase: 'Preparing', reason: code, message }, signal);
+    return { kind: 'waiting' };
+  }
+
+  /** The guest's place on the network; also for a guest that runs already, after the agent was restarted. */
+  async connect(anchor: Anchor, signal: AbortSignal): Promise<GuestEndpoint> {
+    const { guest, namespace, name } = anchor;
+    const endpoint = await this.#options.network.ensureGuest({
+      namespace,
+      virtualMachine: guest.name,
+      uid: guest.uid,
+      pod: name,
+      hostname: guest.hostname,
+      ...(guest.address === undefined ? {} : { address: guest.address }),
+      ...(guest.macAddress === undefined ? {} : { macAddress: guest.macAddress }),
+    }, signal);
+    this.#options.endpoints.settle(anchor.key, endpoint);
+    return endpoint;
+  }
+
+  #progress(anchor: Anchor): OnImport {
+    const { clock, reporter, log } = this.#options;
+    let told = clock.now();
+    return (image, { bytes, totalBytes }, signal) => {
+      if (clock.now() - told < PROGRESS_MS) return;
+      told = clock.now();
+      const message = `image ${image.name}: ${formatBytes(bytes)}${totalBytes === undefined ? '' : ` of ${formatBytes(totalBytes)}`} (${timestamp(told)})`;
+      reporter.report(anchor, { phase: 'Preparing', reason: 'ImageImporting', message }, signal).catch((error: unknown) => log.debug({ error: messageOf(error) }, 'progress was not reported'));
+    };
+  }
+}
+
+/** The VirtualMachine, as events name it. */
+export function machineOf(anchor: Anchor): KubeObject {
+  return { apiVersion: API_VERSION, kind: 'VirtualMachine', metadata: { name: anchor.guest.name, namespace: anchor.namespace, uid: anchor.guest.uid } };
+}

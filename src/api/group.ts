@@ -1,0 +1,20 @@
+/** The API group and version of all our kinds. */
+export const GROUP = 'yadokari.dev';
+export const VERSION = 'v1alpha1';
+export const API_VERSION = `${GROUP}/${VERSION}`;
+
+/** On anchors and on the pods of our Pods: the object's name. */
+export const LABEL_VIRTUAL_MACHINE = `${GROUP}/virtual-machine`;
+export const LABEL_POD = `${GROUP}/pod`;
+/** On anchors: the compiled guest (JSON), written by the operator, read by the agent. */
+export const ANNOTATION_GUEST = `${GROUP}/guest`;
+/** On a VirtualMachine: any new value restarts the guest. */
+export const ANNOTATION_RESTARTED_AT = `${GROUP}/restarted-at`;
+/** On a VirtualMachine with runStrategy Manual: `Running` or `Stopped`. */
+export const ANNOTATION_REQUESTED_STATE = `${GROUP}/requested-state`;
+/** Readiness gate of anchors. */
+export const CONDITION_GUEST = `${GROUP}/guest`;
+/** Kept on a VirtualMachine until its guest is gone and its address released. */
+export const FINALIZER = `${GROUP}/cleanup`;
+/** Kept on an anchor until its node has let go of the guest. */
+export const FINALIZER_GUEST = `${GROUP}/guest`;

@@ -1,0 +1,42 @@
+import { Type, type Static } from 'typebox';
+import { conditions, exactlyOneOf } from '../schema/field.ts';
+import type { KindDefinition } from '../schema/kind.ts';
+import { GROUP, VERSION } from './group.ts';
+import { podSpecWith } from './pod-fields.ts';
+
+const placement = exactlyOneOf('placement', {
+  node: Type.Object({}, { description: 'In a container of its own on a host (the default).' }),
+}, {}, { description: 'Where the containers run.' });
+
+const status = Type.Object({
+  phase: Type.Optional(Type.String({ description: "The pod's phase: Pending, Running, Succeeded, Failed or Unknown." })),
+  ready: Type.Optional(Type.String({ description: 'Containers that are ready, of all, such as 1/1.' })),
+  placement: Type.Optional(Type.String({ description: 'Where it runs, in a word, such as node.' })),
+  node: Type.Optional(Type.String({ description: 'The node.' })),
+  address: Type.Optional(Type.String({ description: 'Address on the flat network.' })),
+  pod: Type.Optional(Type.String({ description: 'Name of the core/v1 Pod.' })),
+  conditions: Type.Optional(conditions()),
+});
+
+export type PodPlacement = Static<typeof placement>;
+export type PodStatus = Static<typeof status>;
+
+export const pod: KindDefinition = {
+  group: GROUP,
+  version: VERSION,
+  kind: 'Pod',
+  plural: 'pods',
+  shortNames: ['ypod'],
+  scope: 'Namespaced',
+  description: 'Containers and where they run: a core/v1 PodSpec with a placement.',
+  spec: podSpecWith({ placement }, "core/v1's PodSpec, and placement. Fixed once it runs; delete and apply it again to change it."),
+  status,
+  rules: [{ rule: 'self.spec == oldSelf.spec', message: 'the spec of a Pod is fixed; delete it and apply it again' }],
+  columns: [
+    { name: 'Phase', type: 'string', jsonPath: '.status.phase', description: 'Phase of the pod.' },
+    { name: 'Ready', type: 'string', jsonPath: '.status.ready', description: 'Containers that are ready, of all.' },
+    { name: 'Placement', type: 'string', jsonPath: '.status.placement', description: 'Where it runs.' },
+    { name: 'Node', type: 'string', jsonPath: '.status.node', description: 'The node.' },
+    { name: 'Address', type: 'string', jsonPath: '.status.address', description: 'Address on the flat network.' },
+  ],
+};

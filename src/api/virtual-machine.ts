@@ -1,0 +1,146 @@
+import { Type, type Static } from 'typebox';
+import { byteQuantity, dnsLabel, exactlyOneOf, intOrString, listMap, objectName, oneOf, withRules } from '../schema/field.ts';
+import type { KindDefinition } from '../schema/kind.ts';
+import { GROUP, VERSION } from './group.ts';
+import { MEMORY_LIMITS } from './instance-type.ts';
+import { podField, type Toleration } from './pod-fields.ts';
+import { virtualMachineStatus } from './virtual-machine-status.ts';
+
+const DISK_LIMITS = { minimum: '1Mi', maximum: '64Ti' } as const;
+
+const cpuTopology = Type.Object({
+  sockets: Type.Optional(Type.Integer({ description: 'Sockets. Default 1.', minimum: 1, maximum: 64 })),
+  cores: Type.Optional(Type.Integer({ description: 'Cores a socket. Default: as many as make up cpu.', minimum: 1, maximum: 512 })),
+  threads: Type.Optional(Type.Integer({ description: 'Threads a core. Default 1.', minimum: 1, maximum: 8 })),
+  model: Type.Optional(Type.String({ description: 'host-model, host-passthrough, maximum, or a model that libvirt knows. Default: the best that the host offers.', pattern: '^[A-Za-z0-9][-A-Za-z0-9_.]*$', maxLength: 64 })),
+}, { description: 'How the virtual CPUs look to the guest.' });
+
+const kernelBoot = Type.Object({
+  image: objectName('A VirtualMachineImage of format tar that holds the files.'),
+  kernel: Type.Optional(Type.String({ description: 'File of the kernel in the image.', default: 'vmlinuz', pattern: '^[A-Za-z0-9][-A-Za-z0-9_.]*$', maxLength: 128 })),
+  initrd: Type.Optional(Type.String({ description: 'File of the initial RAM disk in the image. Default: initrd.img if the image has it.', pattern: '^[A-Za-z0-9][-A-Za-z0-9_.]*$', maxLength: 128 })),
+  arguments: Type.Optional(Type.String({ description: "Kernel command line. Default: what the image's file cmdline says, else console=ttyS0.", maxLength: 2048 })),
+}, { description: 'Boots a kernel directly, without firmware and boot loader.' });
+
+const blank = Type.Object({}, { description: 'An empty disk; needs size.' });
+
+const disk = withRules(exactlyOneOf('a disk', {
+  image: objectName('A VirtualMachineImage: the disk starts as a copy-on-write overlay of it.'),
+  blank,
+}, {
+  name: dnsLabel('Name of the disk, unique in the machine; also the serial number that the guest sees.', 20),
+  size: Type.Optional(byteQuantity('size', DISK_LIMITS, "Size of the disk. Default: the image's size.")),
+  ephemeral: Type.Optional(Type.Boolean({ description: 'Made anew at every start. Default false.' })),
+  readOnly: Type.Optional(Type.Boolean({ description: 'The guest cannot write to it. Default false.' })),
+}, { description: 'A disk; its order in the list is the boot order. It lives on the node that first ran the machine and pins the machine to it, unless it is ephemeral.' }),
+{ rule: '!has(self.blank) || has(self.size)', message: 'a blank disk needs a size, such as 10Gi' });
+
+const port = Type.Object({
+  name: Type.Optional(dnsLabel('Name that probes and Services may use.', 15)),
+  port: Type.Integer({ description: 'Port number.', minimum: 1, maximum: 65535 }),
+  protocol: oneOf(['TCP', 'UDP', 'SCTP'], { description: 'Protocol.', default: 'TCP' }),
+});
+
+const MAC = '^[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}$';
+
+const network = Type.Object({
+  address: Type.Optional(withRules(
+    Type.String({ description: 'A fixed IPv4 address inside a pool. Default: one from the pool, kept for the life of the machine.', maxLength: 15 }),
+    { rule: 'isIP(self) && ip(self).family() == 4', messageExpression: "'address is ' + self + '; it must be an IPv4 address such as 10.244.0.50'" },
+  )),
+  macAddress: Type.Optional(withRules(
+    Type.String({ description: 'A fixed unicast MAC address. Default: one derived from the machine, kept for its life.', pattern: MAC, maxLength: 17 }),
+    { rule: "self.matches('^[0-9a-fA-F][02468aceACE]:')", message: 'macAddress must be a unicast address: its second digit is even' },
+  )),
+  ports: Type.Optional(listMap(port, ['port', 'protocol'], { description: 'Ports that the guest serves; for probes by name and for people.', maxItems: 64 })),
+}, { description: 'The place of the machine on the flat network.' });
+
+const cloudInit = withRules(Type.Object({
+  userData: Type.Optional(Type.String({ description: 'cloud-init user data: #cloud-config, a script, or any other part that cloud-init knows.', maxLength: 65536 })),
+  userDataSecret: Type.Optional(Type.Object({
+    name: objectName('The Secret.'),
+    key: Type.Optional(Type.String({ description: 'The key in it.', default: 'userdata', maxLength: 253 })),
+  }, { description: 'The user data in a Secret of the same namespace.' })),
+  networkData: Type.Optional(Type.String({ description: 'cloud-init network configuration, version 1 or 2. Default: DHCP.', maxLength: 65536 })),
+  vendorData: Type.Optional(Type.String({ description: 'cloud-init vendor data.', maxLength: 65536 })),
+}, { description: 'A NoCloud seed, on a small disk of its own.' }),
+{ rule: '!(has(self.userData) && has(self.userDataSecret))', message: 'cloudInit takes userData or userDataSecret, not both' });
+
+const timing = {
+  initialDelaySeconds: Type.Optional(Type.Integer({ description: 'Seconds before the first try.', minimum: 0 })),
+  periodSeconds: Type.Optional(Type.Integer({ description: 'Seconds between two tries. Default 10.', minimum: 1 })),
+  timeoutSeconds: Type.Optional(Type.Integer({ description: 'Seconds that a try may take. Default 1.', minimum: 1 })),
+  successThreshold: Type.Optional(Type.Integer({ description: 'Successes in a row that count. Default 1.', minimum: 1 })),
+  failureThreshold: Type.Optional(Type.Integer({ description: 'Failures in a row that count. Default 3.', minimum: 1 })),
+};
+
+const probe = exactlyOneOf('a probe', {
+  httpGet: Type.Object({
+    port: intOrString('A port number, or a name of network.ports.'),
+    path: Type.Optional(Type.String({ description: 'Path. Default /.', maxLength: 2048 })),
+    scheme: Type.Optional(oneOf(['HTTP', 'HTTPS'], { description: 'Default HTTP.' })),
+  }, { description: 'Succeeds on a status from 200 to 399.' }),
+  tcpSocket: Type.Object({ port: intOrString('A port number, or a name of network.ports.') }, { description: 'Succeeds when the port accepts a connection.' }),
+  grpc: Type.Object({
+    port: Type.Integer({ description: 'Port number.', minimum: 1, maximum: 65535 }),
+    service: Type.Optional(Type.String({ description: 'Service to ask for.', maxLength: 253 })),
+  }, { description: 'Succeeds when the gRPC health service answers SERVING.' }),
+}, timing, { description: "A probe of the guest's address, made by the node." });
+
+const spec = withRules(Type.Object({
+  runStrategy: Type.Optional(oneOf(['Always', 'Halted', 'Manual', 'RerunOnFailure', 'Once'], {
+    description: 'Always: runs, and is started again when it ends. Halted: does not run. RerunOnFailure: started again after a crash, not after it powered off. Once: runs once. Manual: runs while yado start and yado stop say so.',
+    default: 'Always',
+  })),
+  instanceType: Type.Optional(objectName('An InstanceType that gives cpu and memory; what is written here wins.')),
+  cpu: Type.Optional(Type.Integer({ description: 'Virtual CPUs, 1 to 512. Default 1.', minimum: 1, maximum: 512 })),
+  cpuTopology: Type.Optional(cpuTopology),
+  memory: Type.Optional(byteQuantity('memory', MEMORY_LIMITS, 'Memory of the guest.')),
+  firmware: Type.Optional(oneOf(['bios', 'uefi', 'uefiSecure'], { description: 'Firmware that boots the first disk. Default bios.' })),
+  kernelBoot: Type.Optional(kernelBoot),
+  disks: Type.Optional(listMap(disk, ['name'], { description: 'Disks, in boot order.', maxItems: 24 })),
+  network: Type.Optional(network),
+  hostname: Type.Optional(dnsLabel("Host name of the guest. Default: the machine's name, its first 63 characters.")),
+  subdomain: Type.Optional(dnsLabel('With a headless Service of this name the guest has the DNS name <hostname>.<subdomain>.<namespace>.svc.')),
+  cloudInit: Type.Optional(cloudInit),
+  sshKeys: Type.Optional(Type.Array(Type.Object({ secret: objectName('A Secret whose values are public keys, one a line.') }), { description: 'Public keys for the default user, through cloud-init.', maxItems: 16 })),
+  probes: Type.Optional(Type.Object({ readiness: Type.Optional(probe) }, { description: 'When the guest counts as ready.' })),
+  terminationGracePeriodSeconds: Type.Optional(Type.Integer({ description: 'Seconds that the guest has to shut down before it is ended. Default 60.', default: 60, minimum: 0, maximum: 86400 })),
+  nodeSelector: Type.Optional(podField<Readonly<Record<string, string>>>('nodeSelector')),
+  affinity: Type.Optional(podField('affinity')),
+  tolerations: Type.Optional(podField<readonly Toleration[]>('tolerations')),
+  topologySpreadConstraints: Type.Optional(podField('topologySpreadConstraints')),
+  priorityClassName: Type.Optional(Type.String({ description: 'As in a Pod.', maxLength: 253 })),
+  schedulerName: Type.Optional(Type.String({ description: 'As in a Pod.', maxLength: 253 })),
+}, { description: 'The machine that should be.' }),
+{ rule: 'has(self.memory) || has(self.instanceType)', message: 'memory is required, such as 2Gi, or an instanceType that gives it', reason: 'FieldValueRequired' },
+{ rule: '!(has(self.kernelBoot) && has(self.firmware))', message: 'firmware and kernelBoot exclude each other' },
+{ rule: 'has(self.kernelBoot) || (has(self.disks) && self.disks.size() > 0)', message: 'nothing to boot from: give disks or kernelBoot', reason: 'FieldValueRequired' });
+
+export type VirtualMachineSpec = Static<typeof spec>;
+export type DiskSpec = Static<typeof disk>;
+export type ProbeSpec = Static<typeof probe>;
+
+export const virtualMachine: KindDefinition = {
+  group: GROUP,
+  version: VERSION,
+  kind: 'VirtualMachine',
+  plural: 'virtualmachines',
+  shortNames: ['vm'],
+  scope: 'Namespaced',
+  description: 'A virtual machine. It is anchored by a core/v1 Pod, which schedules it and gives it its address.',
+  spec,
+  status: virtualMachineStatus,
+  rules: [{ rule: 'self.metadata.name.size() <= 57', message: 'the name of a VirtualMachine has at most 57 characters, so that its anchor can be named after it' }],
+  columns: [
+    { name: 'Status', type: 'string', jsonPath: '.status.printableStatus', description: 'State in one word.' },
+    { name: 'Ready', type: 'string', jsonPath: ".status.conditions[?(@.type=='Ready')].status", description: 'Whether the guest runs and its readiness probe succeeds.' },
+    { name: 'Node', type: 'string', jsonPath: '.status.node', description: 'The node.' },
+    { name: 'Address', type: 'string', jsonPath: '.status.address', description: 'Address on the flat network.' },
+    { name: 'CPU', type: 'integer', jsonPath: '.status.cpu', description: 'Virtual CPUs.' },
+    { name: 'Memory', type: 'string', jsonPath: '.status.memory', description: 'Memory of the guest.' },
+    { name: 'Image', type: 'string', jsonPath: '.spec.disks[0].image', description: 'Image of the first disk.', priority: 1 },
+    { name: 'Guest', type: 'string', jsonPath: '.status.guest.osName', description: 'What runs in the guest, from its agent.', priority: 1 },
+    { name: 'Anchor', type: 'string', jsonPath: '.status.anchor', description: 'The core/v1 Pod that stands for the guest.', priority: 1 },
+  ],
+};

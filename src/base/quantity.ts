@@ -1,0 +1,29 @@
+const FACTORS: Readonly<Record<string, number>> = {
+  '': 1, k: 1e3, M: 1e6, G: 1e9, T: 1e12, P: 1e15, E: 1e18,
+  Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, Ti: 2 ** 40, Pi: 2 ** 50, Ei: 2 ** 60,
+};
+
+/** Bytes of a Kubernetes quantity such as `512Mi`, rounded up. Throws RangeError for anything else. */
+export function bytesOf(quantity: string): number {
+  const match = /^([0-9]+(?:\.[0-9]+)?)([KMGTPE]i|[kMGTPE])?$/.exec(quantity);
+  const factor = FACTORS[match?.[2] ?? ''];
+  if (match?.[1] === undefined || factor === undefined) throw new RangeError(`${quantity} is not a quantity of bytes such as 512Mi`);
+  return Math.ceil(Number(match[1]) * factor);
+}
+
+/** Whole mebibytes of a quantity, rounded up. */
+export function mebibytesOf(quantity: string): number {
+  return Math.ceil(bytesOf(quantity) / 2 ** 20);
+}
+
+/** A number of bytes for people: `512Mi`, `1.5Gi`. */
+export function formatBytes(bytes: number): string {
+  const units = ['', 'Ki', 'Mi', 'Gi', 'Ti'];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  return `${Number.isInteger(value) ? value : value.toFixed(1)}${units[unit] ?? ''}`;
+}

@@ -1,0 +1,95 @@
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { Agent } from '../agent/agent.ts';
+import { systemClock } from '../base/clock.ts';
+import { messageOf } from '../base/errors.ts';
+import { createLog } from '../base/log.ts';
+import { CriRuntime } from '../container/drivers/cri/runtime.ts';
+import { KubeClient } from '../kube/client.ts';
+import { EventRecorder } from '../kube/event-recorder.ts';
+import { HealthServer } from '../kube/health-server.ts';
+import { createMetrics } from '../kube/metrics.ts';
+import { HttpTransport, loadKubeconfig } from '../kube/transport.ts';
+import { NativeNetwork } from '../network/drivers/native/native-network.ts';
+import { FolderDiskStore } from '../vm/disks/store.ts';
+import { probeAcceleration } from '../vm/drivers/libvirt/acceleration.ts';
+import { LibvirtHypervisor } from '../vm/drivers/libvirt/hypervisor.ts';
+import { FolderImageStore } from '../vm/images/store.ts';
+
+interface Options {
+  readonly kubeconfig?: string;
+  readonly node: string;
+  readonly nodeAddress: string;
+  readonly metricsAddress: string;
+  readonly stateDirectory: string;
+  readonly libvirtSocket: string;
+  readonly containerdSocket: string;
+  readonly podLogDirectory: string;
+  readonly imageDirectory: readonly string[];
+  readonly clusterDns: readonly string[];
+  readonly clusterDomain: string;
+  readonly logLevel: string;
+}
+
+const options = new Command('yado-agent')
+  .description("runs the guests of one node and the node's network")
+  .requiredOption('--node <name>', 'name of the Node')
+  .requiredOption('--node-address <address>', 'address of this host that other nodes reach')
+  .option('--kubeconfig <file>', 'default: as kubectl finds it, or the service account')
+  .option('--metrics-address <host:port>', 'where /healthz, /readyz and /metrics are served', '127.0.0.1:9402')
+  .option('--state-directory <folder>', 'disks, images and network state', '/var/lib/yadokari')
+  .option('--libvirt-socket <path>', "the host's libvirt", '/run/libvirt/libvirt-sock')
+  .option('--containerd-socket <path>', 'the CRI of the host', '/run/containerd/containerd.sock')
+  .option('--pod-log-directory <folder>', 'where the kubelet keeps container logs', '/var/log/pods')
+  .option('--image-directory <folder...>', 'folders below which images of source file may lie', ['/var/lib/yadokari/import'])
+  .option('--cluster-dns <address...>', 'name servers that guests are told', ['10.98.0.10'])
+  .option('--cluster-domain <domain>', "the cluster's DNS domain", 'cluster.local')
+  .option('--log-level <level>', 'trace, debug, info, warn or error', 'info')
+  .parse()
+  .opts<Options>();
+
+const log = createLog({ level: options.logLevel, fields: { component: 'agent', node: options.node } });
+const stop = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort(new Error(`ended by ${signal}`)));
+
+const { node, nodeAddress, stateDirectory, clusterDomain } = options;
+const metrics = createMetrics();
+const config = loadKubeconfig(options.kubeconfig === undefined ? {} : { kubeconfig: options.kubeconfig });
+const client = new KubeClient(new HttpTransport(config), { observe: metrics.apiCalls });
+const events = new EventRecorder({ client, controller: 'yadokari.dev/agent', instance: node, log });
+const agent = new Agent({
+  client,
+  node,
+  hypervisor: new LibvirtHypervisor({
+    socketPath: options.libvirtSocket,
+    acceleration: () => probeAcceleration({ stateFolder: join(stateDirectory, 'hypervisor') }),
+    log,
+  }),
+  network: (lookup) => new NativeNetwork({
+    client, node, nodeAddress, lookup, log,
+    stateDirectory: join(stateDirectory, 'network'),
+    dns: { servers: options.clusterDns, search: (namespace) => [`${namespace}.svc.${clusterDomain}`, `svc.${clusterDomain}`, clusterDomain] },
+  }),
+  images: new FolderImageStore({ folder: join(stateDirectory, 'images') }),
+  disks: new FolderDiskStore(join(stateDirectory, 'guests')),
+  runtime: new CriRuntime({ socket: options.containerdSocket }),
+  imageDirectories: options.imageDirectory,
+  podLogDirectory: options.podLogDirectory,
+  events,
+  metrics: metrics.controllers,
+  clock: systemClock,
+  log,
+});
+const health = new HealthServer({ address: options.metricsAddress, registry: metrics.registry, ready: () => agent.ready });
+
+try {
+  await health.start();
+  await agent.run(stop.signal);
+  await events.flush();
+} catch (error) {
+  log.fatal({ error: messageOf(error) }, 'the agent ends');
+  process.exitCode = 1;
+} finally {
+  await health[Symbol.asyncDispose]();
+  client.close();
+}

@@ -1,0 +1,3 @@
+module yadokari.dev/yado-cni
+
+go 1.24

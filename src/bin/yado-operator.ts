@@ -1,0 +1,67 @@
+import { hostname } from 'node:os';
+import { Command } from 'commander';
+import { systemClock } from '../base/clock.ts';
+import { messageOf } from '../base/errors.ts';
+import { createLog } from '../base/log.ts';
+import { KubeClient } from '../kube/client.ts';
+import { EventRecorder } from '../kube/event-recorder.ts';
+import { HealthServer } from '../kube/health-server.ts';
+import { runAsLeader } from '../kube/leader-election.ts';
+import { Manager } from '../kube/manager.ts';
+import { createMetrics } from '../kube/metrics.ts';
+import { HttpTransport, loadKubeconfig } from '../kube/transport.ts';
+import { CalicoIpam } from '../network/ipam/calico-ipam.ts';
+import { createControllers } from '../operator/controllers.ts';
+
+interface Options {
+  readonly kubeconfig?: string;
+  readonly metricsAddress: string;
+  readonly identity: string;
+  readonly namespace: string;
+  readonly pauseImage: string;
+  readonly leaderElection: boolean;
+  readonly logLevel: string;
+}
+
+const options = new Command('yado-operator')
+  .description('turns VirtualMachine and Pod objects into anchors and pods')
+  .option('--kubeconfig <file>', 'default: as kubectl finds it, or the service account')
+  .option('--metrics-address <host:port>', 'where /healthz, /readyz and /metrics are served', '127.0.0.1:9401')
+  .option('--identity <name>', 'unique among the candidates for leadership', `${hostname()}-${process.pid}`)
+  .option('--namespace <name>', 'where the leadership lease lives', 'yadokari-system')
+  .option('--pause-image <image>', 'image of the container that stands for a guest', 'localhost/yadokari/pause:1')
+  .option('--no-leader-election', 'run without asking for leadership')
+  .option('--log-level <level>', 'trace, debug, info, warn or error', 'info')
+  .parse()
+  .opts<Options>();
+
+const log = createLog({ level: options.logLevel, fields: { component: 'operator' } });
+const stop = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort(new Error(`ended by ${signal}`)));
+
+const metrics = createMetrics();
+const config = loadKubeconfig(options.kubeconfig === undefined ? {} : { kubeconfig: options.kubeconfig });
+const client = new KubeClient(new HttpTransport(config), { observe: metrics.apiCalls });
+const events = new EventRecorder({ client, controller: 'yadokari.dev/operator', instance: options.identity, log });
+const ipam = new CalicoIpam({ client });
+const { informers, controllers } = createControllers({ client, ipam, events, log, clock: systemClock, metrics: metrics.controllers, anchor: { pauseImage: options.pauseImage } });
+const { namespace, identity } = options;
+const manager = new Manager({
+  informers,
+  controllers,
+  log,
+  ...(options.leaderElection ? { elect: (signal, lead) => runAsLeader({ client, namespace, name: 'yadokari-operator', identity, log }, signal, lead) } : {}),
+});
+const health = new HealthServer({ address: options.metricsAddress, registry: metrics.registry, ready: () => manager.ready });
+
+try {
+  await health.start();
+  await manager.run(stop.signal);
+  await events.flush();
+} catch (error) {
+  log.fatal({ error: messageOf(error) }, 'the operator ends');
+  process.exitCode = 1;
+} finally {
+  await health[Symbol.asyncDispose]();
+  client.close();
+}

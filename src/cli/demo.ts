@@ -1,0 +1,176 @@
+import http from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
+import { messageOf, YadoError } from '../base/errors.ts';
+import type { Progress } from '../base/progress.ts';
+import { isNotFound } from '../kube/api-error.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { conditionOf } from '../kube/conditions.ts';
+import type { Condition } from '../kube/core.ts';
+import type { KubeObject, Resource } from '../kube/object.ts';
+import { virtualMachineImages, virtualMachines, yadoPods } from '../kube/yadokari.ts';
+import { diagnose } from './demo-diagnosis.ts';
+
+export interface DemoOptions {
+  readonly client: KubeClient;
+  /** The example: images, virtual machines, pods. */
+  readonly objects: readonly KubeObject[];
+  /** Nodes to spread the workloads over, in turn; none: the scheduler chooses. */
+  readonly nodes: readonly string[];
+  /** Folder of the components' logs; looked into when something fails. */
+  readonly logs: string;
+  /** How long the workloads may take to be Ready, in milliseconds. Default 180 000. */
+  readonly readyMs?: number;
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+}
+
+/** What is shown of a workload. */
+interface Workload extends KubeObject {
+  readonly status?: { readonly address?: string; readonly node?: string; readonly printableStatus?: string; readonly phase?: string; readonly conditions?: readonly Condition[] };
+}
+
+/** A demo did not come true; the message says what was seen last. */
+export class DemoFailedError extends YadoError {
+  constructor(message: string) {
+    super('DemoFailed', message, { disposition: 'stalled' });
+  }
+}
+
+const NAMESPACE = 'default';
+const FETCH_MS = 60_000;
+const HEADING = ['NAME', 'KIND', 'STATUS', 'NODE', 'ADDRESS', 'READY', 'FETCHED FROM THE OTHER'];
+const KINDS: Readonly<Record<string, Resource<Workload>>> = {
+  VirtualMachine: virtualMachines,
+  Pod: yadoPods,
+  VirtualMachineImage: virtualMachineImages,
+};
+
+/** Applies an example, waits until its workloads are Ready, and lets each fetch a page from every other. */
+export class Demo {
+  readonly #options: DemoOptions;
+  readonly #workloads: readonly KubeObject[];
+
+  constructor(options: DemoOptions) {
+    this.#options = options;
+    this.#workloads = options.objects.filter(({ kind }) => kind !== 'VirtualMachineImage');
+  }
+
+  async apply(): Promise<void> {
+    const { client, objects, progress, signal } = this.#options;
+    for (const object of objects) {
+      const { kind, apiVersion: _version, ...rest } = this.#placed(object);
+      await client.apply(resourceOf(kind), { ...rest, metadata: { ...rest.metadata, namespace: NAMESPACE } }, { fieldManager: 'yado', signal });
+    }
+    await progress.step(`Waiting for ${this.#workloads.map(titleOf).join(' and ')}`, async (step) => {
+      const readyMs = this.#options.readyMs ?? 180_000;
+      const deadline = Date.now() + readyMs;
+      for (;;) {
+        const pending = (await this.#read()).filter((workload) => readyOf(workload)?.status !== 'True');
+        if (pending.length === 0) return;
+        const state = pending.map((workload) => `${workload.metadata.name}: ${stateOf(workload)}`).join('; ');
+        if (Date.now() > deadline) throw await this.#failure(`not Ready within ${Math.round(readyMs / 1000)} s: ${state}`, pending);
+        step.update(state);
+        await delay(250, undefined, { signal });
+      }
+    });
+  }
+
+  /**
+   * Rows of a table: each workload and what it fetched. Throws DemoFailedError when one could not, or saw a false address.
+   * What is Ready may be a memory of the cluster's earlier life, with an address that a new sandbox does not keep: so all is read anew at each try.
+   */
+  async check(): Promise<readonly (readonly string[])[]> {
+    const { nodes, progress, signal } = this.#options;
+    return progress.step('Letting each fetch a page from the other', async (step) => {
+      for (const deadline = Date.now() + FETCH_MS; ;) {
+        const workloads = await this.#read();
+        const results = await Promise.all(workloads.map((from) => this.#rowOf(from, workloads)));
+        const failures = results.filter((result) => typeof result === 'string');
+        if (failures.length === 0 && nodes.length > 1 && new Set(workloads.map(({ status }) => status?.node)).size < 2) throw await this.#failure('the workloads are not on different nodes', workloads);
+        if (failures.length === 0) return [HEADING, ...results.filter((result) => typeof result !== 'string')];
+        if (Date.now() > deadline) throw await this.#failure(failures.join('; '), workloads);
+        step.update(failures[0] ?? '');
+        await delay(500, undefined, { signal });
+      }
+    });
+  }
+
+  /** A workload's row, or why it has none. */
+  async #rowOf(from: Workload, workloads: readonly Workload[]): Promise<readonly string[] | string> {
+    const pages: string[] = [];
+    for (const to of workloads.filter((other) => other !== from)) {
+      const [asker, asked] = [from.status?.address ?? '', to.status?.address ?? ''];
+      if (asker === '' || asked === '') return `${titleOf(asker === '' ? from : to)} has no address`;
+      const page = (await get(`http://${asker}/cgi-bin/fetch?${asked}`).catch((error: unknown) => messageOf(error))).trim();
+      // The page names the one who asked: any other address would be a translated one.
+      if (!page.endsWith(`You are ${asker}.`)) return `${titleOf(from)} at ${asker} does not get its page from ${titleOf(to)} at ${asked}: ${page === '' ? 'no answer' : page}`;
+      pages.push(page);
+    }
+    if (readyOf(from)?.status !== 'True') return `${titleOf(from)} is not Ready: ${stateOf(from)}`;
+    const { status } = from;
+    return [from.metadata.name, from.kind, status?.printableStatus ?? status?.phase ?? '', status?.node ?? '', status?.address ?? '', 'True', pages.join(' ')];
+  }
+
+  /** Removes the example's objects and waits until they are gone. */
+  async remove(): Promise<void> {
+    const { client, objects, signal } = this.#options;
+    for (const { kind, metadata: { name } } of objects.toReversed()) {
+      const ref = { name, namespace: NAMESPACE };
+      await client.delete(resourceOf(kind), ref, { signal }).catch(ignoreMissing);
+      while (await client.get(resourceOf(kind), ref, signal).then(() => true, ignoreMissing)) await delay(100, undefined, { signal });
+    }
+  }
+
+  async #failure(what: string, suspects: readonly Workload[]): Promise<DemoFailedError> {
+    const { client, logs, signal } = this.#options;
+    return new DemoFailedError(`${what}\n${await diagnose({ client, namespace: NAMESPACE, suspects, logs, signal })}\nAll logs are in ${logs}.`);
+  }
+
+  #read(): Promise<readonly Workload[]> {
+    const { client, signal } = this.#options;
+    return Promise.all(this.#workloads.map(({ kind, metadata: { name } }) => client.get(resourceOf(kind), { name, namespace: NAMESPACE }, signal)));
+  }
+
+  /** The object with a node of its own, when there are several. */
+  #placed(object: KubeObject): KubeObject {
+    const { nodes } = this.#options;
+    const index = this.#workloads.indexOf(object);
+    if (index < 0 || nodes.length === 0) return object;
+    const { spec } = object as KubeObject & { readonly spec: object };
+    return { ...object, spec: { ...spec, nodeSelector: { 'kubernetes.io/hostname': nodes[index % nodes.length] } } } as KubeObject;
+  }
+}
+
+function resourceOf(kind: string): Resource<Workload> {
+  const resource = KINDS[kind];
+  if (resource === undefined) throw new DemoFailedError(`an example holds no ${kind}; there are ${Object.keys(KINDS).join(', ')}`);
+  return resource;
+}
+
+function readyOf({ status }: Workload): Condition | undefined {
+  return conditionOf(status?.conditions, 'Ready');
+}
+
+function stateOf(workload: Workload): string {
+  const message = readyOf(workload)?.message;
+  return message === undefined || message === '' ? (workload.status?.printableStatus ?? workload.status?.phase ?? 'Pending') : message;
+}
+
+function titleOf({ kind, metadata }: KubeObject): string {
+  return `${kind === 'VirtualMachine' ? 'virtual machine' : 'pod'} ${metadata.name}`;
+}
+
+function ignoreMissing(error: unknown): boolean {
+  if (isNotFound(error)) return false;
+  throw error;
+}
+
+function get(url: string): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const request = http.get(url, { agent: false, timeout: 8000 }, (response) => {
+    let text = '';
+    response.setEncoding('utf8').on('data', (chunk: string) => void (text += chunk)).on('end', () => resolve(text)).on('error', reject);
+  });
+  request.on('error', reject).on('timeout', () => request.destroy(new Error('no answer within 8 s')));
+  return promise;
+}

@@ -1,0 +1,6 @@
+/** Freezes an object and everything in it; what comes from a cache is shared by all who read it. */
+export function deepFreeze<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
+  for (const child of Object.values(value)) deepFreeze(child);
+  return Object.freeze(value);
+}

@@ -1,0 +1,48 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+
+export interface BundleOptions {
+  readonly projectRoot: string;
+  /** TypeScript file of the program. */
+  readonly entry: string;
+  readonly cache: string;
+}
+
+/** Bundles a program of ours into one file, cached by the content of all sources; its path, or undefined when there is no such program. */
+export async function bundleProgram(options: BundleOptions): Promise<string | undefined> {
+  if (!existsSync(options.entry)) return undefined;
+  const name = basename(options.entry, '.ts');
+  const folder = join(options.cache, 'programs', `${name}-${await sourceHash(options.projectRoot)}`);
+  const program = join(folder, `${name}.mjs`);
+  if (existsSync(program)) return program;
+  // Heavy to load, and seldom needed.
+  const { build } = await import('esbuild');
+  const temporary = `${folder}.${process.pid}.tmp`;
+  await mkdir(join(options.cache, 'programs'), { recursive: true });
+  try {
+    await build({
+      entryPoints: [options.entry], outfile: join(temporary, `${name}.mjs`), absWorkingDir: options.projectRoot,
+      bundle: true, platform: 'node', format: 'esm', target: 'node24', minifySyntax: true, sourcemap: 'linked', logLevel: 'error',
+      alias: { undici: join(options.projectRoot, 'src/kube/unused-undici.ts') },
+      // Packages in CommonJS ask for require by name.
+      banner: { js: "import { createRequire as yadoCreateRequire } from 'node:module'; const require = yadoCreateRequire(import.meta.url);" },
+    });
+    await rename(temporary, folder).catch((error: unknown) => {
+      // Another run of the same sources was first.
+      if (!existsSync(program)) throw error;
+    });
+  } finally {
+    await rm(temporary, { recursive: true, force: true });
+  }
+  return program;
+}
+
+async function sourceHash(projectRoot: string): Promise<string> {
+  const files = (await readdir(join(projectRoot, 'src'), { recursive: true })).filter((file) => /\.(ts|proto)$/.test(file) && !file.endsWith('.test.ts')).sort();
+  const hash = createHash('sha256').update(await readFile(join(projectRoot, 'package-lock.json')));
+  const contents = await Promise.all(files.map((file) => readFile(join(projectRoot, 'src', file))));
+  for (const [index, content] of contents.entries()) hash.update(`\0${files[index]}\0`).update(content);
+  return hash.digest('hex').slice(0, 16);
+}

@@ -1,0 +1,48 @@
+import { readFile } from 'node:fs/promises';
+import { silentProgress } from '../../base/progress.ts';
+import { cachedBuild } from './build-cache.ts';
+import { FileTree } from './file-tree.ts';
+import { addBusybox, type ImageBuildOptions } from './guest-image.ts';
+import { ociArchive } from './oci-archive.ts';
+import { unpackPackages } from './packages.ts';
+import { pauseProgram } from './pause-program.ts';
+
+/** What a pod's sandbox runs. */
+export const pauseImageName = 'localhost/yadokari/pause:1';
+/** Busybox with sh, httpd with CGI, wget and nc. */
+export const helloImageName = 'localhost/yadokari/hello:1';
+
+export interface ContainerImages {
+  /** One OCI archive with all of them, for `ctr -n k8s.io images import`. */
+  readonly path: string;
+  readonly names: readonly string[];
+}
+
+/** Builds the images that every cluster needs, or finds those built before. Needs apt and the network only then. */
+export async function buildContainerImages(options: ImageBuildOptions): Promise<ContainerImages> {
+  const sources = ['./container-images.ts', './pause-program.ts', './oci-archive.ts', './guest-image.ts'];
+  const path = await cachedBuild({
+    name: 'images.tar',
+    cacheFolder: options.cacheFolder,
+    inputs: await Promise.all(sources.map((source) => readFile(new URL(source, import.meta.url), 'utf8'))),
+    build: (folder) => (options.progress ?? silentProgress).step('building the container images', async (step) => {
+      step.update("fetching Debian's packages");
+      const [busybox = ''] = await unpackPackages(['busybox'], { folder, ...(options.signal === undefined ? {} : { signal: options.signal }) });
+      step.update('packing');
+      return ociArchive([
+        { name: pauseImageName, tree: new FileTree().file('pause', pauseProgram(), 0o755), entrypoint: ['/pause'] },
+        { name: helloImageName, tree: await helloTree(busybox, options.signal), command: ['/bin/sh'], environment: ['PATH=/bin:/sbin:/usr/bin:/usr/sbin'] },
+      ]);
+    }),
+  });
+  return { path, names: [pauseImageName, helloImageName] };
+}
+
+async function helloTree(busybox: string, signal?: AbortSignal): Promise<FileTree> {
+  const tree = new FileTree();
+  for (const folder of ['dev', 'etc', 'proc', 'root', 'run', 'sys', 'var', 'www/cgi-bin']) tree.folder(folder);
+  tree.folder('tmp', 0o1777);
+  await addBusybox(tree, busybox, signal);
+  tree.file('etc/passwd', 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n').file('etc/group', 'root:x:0:\nnogroup:x:65534:\n');
+  return tree.file('etc/nsswitch.conf', 'hosts: files dns\n');
+}

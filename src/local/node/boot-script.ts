@@ -1,0 +1,63 @@
+import type { CgroupHierarchy } from '../cgroup.ts';
+
+/** Folders that each node has for itself, at the paths where a production host has them. */
+export const privateFolders = [
+  '/var/lib/kubelet', '/var/lib/containerd', '/var/lib/libvirt', '/var/lib/yadokari', '/var/lib/cni', '/var/lib/calico',
+  '/var/log/pods', '/var/log/containers', '/var/log/libvirt', '/var/log/yadokari', '/var/cache/libvirt',
+  '/etc/libvirt', '/etc/cni', '/etc/containerd', '/etc/yadokari', '/opt/cni',
+] as const;
+
+export interface BootOptions {
+  readonly hostname: string;
+  /** Folder on the host that has a copy of each private folder, such as `<folder>/var/lib/kubelet`. */
+  readonly folder: string;
+  readonly hierarchies: readonly CgroupHierarchy[];
+}
+
+/**
+ * What PID 1 of a node does before it becomes tini: a shell script for `unshare`'s new namespaces. It prints `booted` at its end.
+ * /run is a tmpfs, so that a crash is a reboot; cgroups are mounted anew, rooted at the node's own.
+ */
+export function bootScript(options: BootOptions): string {
+  const { hostname, folder, hierarchies } = options;
+  return `set -eu
+mount --make-rprivate /
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+${hierarchies.some((hierarchy) => hierarchy.mountPoint !== '/sys/fs/cgroup') ? 'mount -t tmpfs -o mode=755,size=1m tmpfs /sys/fs/cgroup' : ''}
+${hierarchies.map(mountLines).join('\n')}
+resolv=$(readlink -f /etc/resolv.conf || echo /etc/resolv.conf)
+mount -t tmpfs -o mode=755 tmpfs /run
+mkdir -p /run/lock /run/netns /run/yadokari /run/containerd /run/libvirt
+${privateFolders.map((path) => `mount --bind ${quote(folder + path)} ${path}`).join('\n')}
+mkdir -p "$(dirname "$resolv")"; [ -e "$resolv" ] || : > "$resolv"
+mount --bind /etc/yadokari/resolv.conf "$resolv"
+mount --bind /etc/yadokari/passwd /etc/passwd
+mount --bind /etc/yadokari/group /etc/group
+mount --make-rshared /
+hostname ${quote(hostname)}
+echo 1 > /proc/sys/net/ipv4/ip_forward
+for f in /proc/sys/net/bridge/bridge-nf-call-iptables /proc/sys/net/bridge/bridge-nf-call-ip6tables; do if [ -e $f ]; then echo 0 > $f; fi; done
+echo booted
+exec tini -- sleep infinity
+`;
+}
+
+function mountLines(hierarchy: CgroupHierarchy): string {
+  const at = quote(hierarchy.mountPoint);
+  if (hierarchy.version === 1) {
+    const aliases = hierarchy.mountOptions.includes(',') && !hierarchy.mountOptions.startsWith('none')
+      ? hierarchy.mountOptions.split(',').map((controller) => `ln -sfn ${at} /sys/fs/cgroup/${controller}`) : [];
+    return [`mkdir -p ${at}`, `mount -t cgroup -o ${hierarchy.mountOptions} cgroup ${at}`, ...aliases].join('\n');
+  }
+  // Processes may only be in leaves, once controllers are handed down.
+  return `mkdir -p ${at}
+mount -t cgroup2 cgroup2 ${at}
+mkdir -p ${at}/init
+echo 0 > ${at}/init/cgroup.procs
+for c in $(cat ${at}/cgroup.controllers); do echo +$c > ${at}/cgroup.subtree_control || true; done`;
+}
+
+function quote(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}

@@ -1,0 +1,27 @@
+import { readdir, rm, unlink } from 'node:fs/promises';
+import { run } from '../base/process.ts';
+import { destroyCgroup, detectHierarchies, removeIfEmpty } from './cgroup.ts';
+import { removeHostNetwork } from './host-network.ts';
+import { clusterCgroup, type ClusterLayout } from './layout.ts';
+import { networkPlan } from './network-plan.ts';
+import type { ClusterRecord } from './record.ts';
+
+/**
+ * Removes from the host's kernel all that a cluster made, whether it was stopped in order or its supervisor was killed:
+ * processes (found by cgroup), cgroups, network namespaces, links, routes, rules and nft tables. Its folder stays.
+ * Repeat it as often as you like.
+ */
+export async function sweepCluster(layout: ClusterLayout, record: ClusterRecord): Promise<void> {
+  const plan = networkPlan(record.index);
+  const hierarchies = await detectHierarchies();
+  await destroyCgroup(hierarchies, clusterCgroup(layout.name));
+  await removeIfEmpty(hierarchies, 'yadokari');
+  const namespaces = await readdir('/run/netns').catch(() => []);
+  for (const name of namespaces.filter((name) => name.startsWith(`${plan.bridge}-`))) {
+    await run('ip', ['link', 'del', name]).catch(() => {});
+    await run('ip', ['netns', 'del', name]).catch(() => {});
+  }
+  await removeHostNetwork(plan);
+  await rm(layout.run, { recursive: true, force: true });
+  await unlink(layout.controlSocket).catch(() => {});
+}

@@ -1,0 +1,112 @@
+import type { Clock } from '../../../base/clock.ts';
+import { handleOfVirtualMachine, hostInterfaceOf, macAddressOf } from '../../handle.ts';
+import { KeyedLock } from '../../keyed-lock.ts';
+import { NetworkError, type GuestEndpoint, type GuestEndpointRequest, type Ipam } from '../../port.ts';
+import type { DhcpLease } from './dhcp-server.ts';
+import { interfaceExists, removeCommand, setWorkloadSysctls, tapCommands } from './interfaces.ts';
+import type { IpBatch } from './ip-batch.ts';
+import type { StateFolder } from './state-folder.ts';
+
+/** A guest that has a tap here; the key is the tap's name. */
+export interface GuestRecord extends GuestEndpoint {
+  readonly namespace: string;
+  readonly pod: string;
+  readonly virtualMachine: string;
+  readonly hostname: string;
+}
+
+export interface GuestsOptions {
+  readonly node: string;
+  readonly ipam: Ipam;
+  readonly batch: IpBatch;
+  readonly records: StateFolder<GuestRecord>;
+  readonly mtu: () => number;
+  readonly dns: { readonly servers: readonly string[]; readonly search: (namespace: string) => readonly string[] };
+  /** Called when addresses of this node came or went. */
+  readonly onChange: () => void;
+  readonly clock: Clock;
+}
+
+/** The guests' share of the network: taps, their routes and what DHCP tells them. */
+export class Guests {
+  readonly #options: GuestsOptions;
+  readonly #lock = new KeyedLock();
+
+  constructor(options: GuestsOptions) {
+    this.#options = options;
+  }
+
+  /** Forgets records whose tap is gone, as after a restart of the host. */
+  async start(): Promise<void> {
+    for (const [tap] of this.#options.records.entries()) {
+      if (!(await interfaceExists(tap))) await this.#options.records.delete(tap);
+    }
+  }
+
+  isTap(name: string): boolean {
+    return this.#options.records.get(name) !== undefined;
+  }
+
+  addresses(): readonly string[] {
+    return this.#options.records.entries().map(([, record]) => record.address);
+  }
+
+  leaseOf(macAddress: string): DhcpLease | undefined {
+    // The latest: a VM's former anchor may still be here when it has a new one.
+    const record = this.#options.records.entries().findLast(([, candidate]) => candidate.macAddress === macAddress)?.[1];
+    if (record === undefined) return undefined;
+    const { address, hostname, mtu, namespace } = record;
+    return { address, macAddress, hostname, mtu, servers: this.#options.dns.servers, search: this.#options.dns.search(namespace) };
+  }
+
+  ensure(request: GuestEndpointRequest, signal?: AbortSignal): Promise<GuestEndpoint> {
+    const tap = hostInterfaceOf(request.namespace, request.pod);
+    return this.#lock.run(tap, () => this.#ensure(tap, request, signal));
+  }
+
+  remove(namespace: string, pod: string): Promise<void> {
+    const tap = hostInterfaceOf(namespace, pod);
+    return this.#lock.run(tap, () => this.#remove(tap));
+  }
+
+  async prune(keep: ReadonlySet<string>): Promise<void> {
+    for (const [tap, { namespace, pod }] of this.#options.records.entries()) {
+      if (!keep.has(`${namespace}/${pod}`)) await this.#lock.run(tap, () => this.#remove(tap));
+    }
+  }
+
+  async #ensure(tap: string, request: GuestEndpointRequest, signal?: AbortSignal): Promise<GuestEndpoint> {
+    const { ipam, batch, records, mtu, node, clock } = this.#options;
+    const macAddress = request.macAddress?.toLowerCase() ?? macAddressOf(request.uid);
+    if (!/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(macAddress)) {
+      throw new NetworkError('InterfaceError', `${JSON.stringify(request.macAddress)} is no MAC address; write it as 02:00:00:00:00:01`, { disposition: 'stalled' });
+    }
+    const address = await ipam.assign({
+      handle: handleOfVirtualMachine(request.namespace, request.virtualMachine),
+      node,
+      ...(request.address === undefined ? {} : { requested: request.address }),
+      attributes: { pod: request.pod, namespace: request.namespace, node, vmi: request.virtualMachine, timestamp: new Date(clock.now()).toISOString() },
+    }, signal);
+    const exists = await interfaceExists(tap);
+    // A tap's MTU is its guest's for life.
+    const record: GuestRecord = {
+      address, macAddress, tap,
+      mtu: (exists ? records.get(tap)?.mtu : undefined) ?? mtu(),
+      namespace: request.namespace, pod: request.pod, virtualMachine: request.virtualMachine, hostname: request.hostname,
+    };
+    // Known before it is made, so that a tap never stays unknown.
+    if (JSON.stringify(records.get(tap)) !== JSON.stringify(record)) await records.set(tap, record);
+    await batch.run(tapCommands(record, exists));
+    await setWorkloadSysctls(tap);
+    this.#options.onChange();
+    return { address, macAddress, tap, mtu: record.mtu };
+  }
+
+  async #remove(tap: string): Promise<void> {
+    const { batch, records } = this.#options;
+    if (records.get(tap) === undefined) return;
+    await batch.run([removeCommand(tap)]);
+    await records.delete(tap);
+    this.#options.onChange();
+  }
+}

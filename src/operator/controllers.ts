@@ -1,0 +1,74 @@
+import { LABEL_POD, LABEL_VIRTUAL_MACHINE } from '../api/group.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { Controller, type ControllerMetrics } from '../kube/controller.ts';
+import { nodes, pods } from '../kube/core.ts';
+import type { EventRecorder } from '../kube/event-recorder.ts';
+import { Informer } from '../kube/informer.ts';
+import type { ManagerOptions } from '../kube/manager.ts';
+import { controllerOf, keyFor, keyOf, type KubeObject, type ObjectKey } from '../kube/object.ts';
+import { instanceTypes, virtualMachineImages, virtualMachines, yadoPods, type VirtualMachine } from '../kube/yadokari.ts';
+import type { Ipam } from '../network/port.ts';
+import { PodReconciler } from './pod/controller.ts';
+import type { AnchorOptions } from './virtual-machine/anchor.ts';
+import { VirtualMachineReconciler } from './virtual-machine/controller.ts';
+import { VirtualMachineImageReconciler } from './virtual-machine-image/controller.ts';
+
+export interface OperatorOptions {
+  readonly client: KubeClient;
+  readonly ipam: Ipam;
+  readonly events: EventRecorder;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly metrics: ControllerMetrics;
+  readonly anchor: AnchorOptions;
+}
+
+/** All that the operator runs. */
+export function createControllers(options: OperatorOptions): { readonly informers: ManagerOptions['informers']; readonly controllers: readonly Controller[] } {
+  const { client, log, clock, metrics } = options;
+  const vms = new Informer(client, virtualMachines, { log, indexers: { image: imagesOf, instanceType: instanceTypeOf } });
+  const anchors = new Informer(client, pods, { log, labelSelector: LABEL_VIRTUAL_MACHINE, indexers: { owner: ownerOf, node: (pod) => (pod.spec.nodeName === undefined ? [] : [pod.spec.nodeName]) } });
+  const corePods = new Informer(client, pods, { log, labelSelector: LABEL_POD });
+  const ourPods = new Informer(client, yadoPods, { log });
+  const images = new Informer(client, virtualMachineImages, { log });
+  const types = new Informer(client, instanceTypes, { log });
+  const nodeInformer = new Informer(client, nodes, { log });
+
+  const vmReconciler = new VirtualMachineReconciler({ ...options, vms, anchors, images, instanceTypes: types, nodes: nodeInformer });
+  const vmsUsing = (index: string) => (object: KubeObject): readonly ObjectKey[] => vms.byIndex(index, keyOf(object)).map(keyOf);
+  const vmsOnNode = (node: KubeObject): readonly ObjectKey[] => anchors.byIndex('node', node.metadata.name).flatMap((pod) => {
+    const owner = controllerOf(pod);
+    return owner === undefined ? [] : [keyFor(pod.metadata.namespace, owner.name)];
+  });
+
+  const controllers = [
+    new Controller({ name: 'virtual-machine', reconcile: vmReconciler.reconcile, log, clock, metrics })
+      .watch(vms)
+      .watchOwned(anchors, 'VirtualMachine')
+      .watchMapped(images, vmsUsing('image'))
+      .watchMapped(types, vmsUsing('instanceType'))
+      .watchMapped(nodeInformer, vmsOnNode),
+    new Controller({ name: 'pod', reconcile: new PodReconciler({ ...options, yadoPods: ourPods, pods: corePods }).reconcile, log, clock, metrics })
+      .watch(ourPods)
+      .watchOwned(corePods, 'Pod'),
+    new Controller({ name: 'virtual-machine-image', reconcile: new VirtualMachineImageReconciler({ client, images, clock }).reconcile, log, clock, metrics })
+      .watch(images),
+  ];
+  return { informers: [vms, anchors, corePods, ourPods, images, types, nodeInformer], controllers };
+}
+
+function imagesOf(vm: VirtualMachine): readonly string[] {
+  const names = [vm.spec.kernelBoot?.image, ...(vm.spec.disks ?? []).map((disk) => disk.image)];
+  return [...new Set(names.filter((name) => name !== undefined))].map((name) => keyFor(vm.metadata.namespace, name));
+}
+
+function instanceTypeOf(vm: VirtualMachine): readonly string[] {
+  return vm.spec.instanceType === undefined ? [] : [keyFor(vm.metadata.namespace, vm.spec.instanceType)];
+}
+
+function ownerOf(object: KubeObject): readonly string[] {
+  const owner = controllerOf(object);
+  return owner === undefined ? [] : [owner.uid];
+}

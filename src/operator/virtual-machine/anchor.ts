@@ -1,0 +1,96 @@
+import { createHash } from 'node:crypto';
+import type { CompiledGuest } from '../../api/compiled-guest.ts';
+import { ANNOTATION_GUEST, API_VERSION, CONDITION_GUEST, FINALIZER_GUEST, LABEL_VIRTUAL_MACHINE } from '../../api/group.ts';
+import type { ProbeSpec } from '../../api/virtual-machine.ts';
+import type { Pod } from '../../kube/core.ts';
+import { controllerOf } from '../../kube/object.ts';
+import type { VirtualMachine } from '../../kube/yadokari.ts';
+
+export interface AnchorOptions {
+  /** Image of the container that stands for the guest; it only waits. */
+  readonly pauseImage: string;
+}
+
+/** What QEMU and its helpers need beside the guest's own memory: 96 MiB and 1/64 of it. */
+export function overheadMiB(memoryMiB: number): number {
+  return 96 + Math.ceil(memoryMiB / 64);
+}
+
+/** A guest rarely needs all of its CPUs at once; a tenth of each is reserved. */
+const MILLICPU_PER_CPU = 100;
+/** The kubelet must wait longer than the guest may take. */
+const GRACE_MARGIN_SECONDS = 30;
+const NAME_ALPHABET = 'bcdfghjklmnpqrstvwxz2456789';
+
+/**
+ * The name of the anchor that follows `previous`. The same question always gets the same answer, so that a repeated
+ * or outdated attempt to create it fails instead of making a second one.
+ */
+export function anchorName(vm: VirtualMachine, previous: string | undefined): string {
+  const digest = createHash('sha256').update(`${vm.metadata.uid ?? ''}/${previous ?? ''}`).digest();
+  const suffix = [...digest.subarray(0, 5)].map((byte) => NAME_ALPHABET[byte % NAME_ALPHABET.length]).join('');
+  return `${vm.metadata.name}-${suffix}`;
+}
+
+export function isAnchorOf(pod: Pod, vm: VirtualMachine): boolean {
+  return controllerOf(pod)?.uid === vm.metadata.uid;
+}
+
+/** The core/v1 Pod that stands for the guest: schedules it, holds its address, is what Services select. */
+export function buildAnchor(vm: VirtualMachine, guest: CompiledGuest, name: string, options: AnchorOptions): Pod {
+  const { metadata, spec, status } = vm;
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      name,
+      namespace: metadata.namespace ?? 'default',
+      labels: { ...metadata.labels, [LABEL_VIRTUAL_MACHINE]: metadata.name },
+      annotations: { [ANNOTATION_GUEST]: JSON.stringify(guest) },
+      finalizers: [FINALIZER_GUEST],
+      ownerReferences: [{ apiVersion: API_VERSION, kind: 'VirtualMachine', name: metadata.name, uid: metadata.uid ?? '', controller: true, blockOwnerDeletion: true }],
+    },
+    spec: {
+      ...scheduling(vm, status?.home),
+      hostname: guest.hostname,
+      ...(spec.subdomain === undefined ? {} : { subdomain: spec.subdomain }),
+      restartPolicy: 'Always',
+      terminationGracePeriodSeconds: (spec.terminationGracePeriodSeconds ?? 60) + GRACE_MARGIN_SECONDS,
+      automountServiceAccountToken: false,
+      enableServiceLinks: false,
+      readinessGates: [{ conditionType: CONDITION_GUEST }],
+      securityContext: { runAsNonRoot: true, runAsUser: 65534, runAsGroup: 65534, seccompProfile: { type: 'RuntimeDefault' } },
+      containers: [{
+        name: 'guest',
+        image: options.pauseImage,
+        imagePullPolicy: 'IfNotPresent',
+        resources: { requests: { cpu: `${vcpus(guest) * MILLICPU_PER_CPU}m`, memory: `${guest.memoryMiB + overheadMiB(guest.memoryMiB)}Mi` } },
+        securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } },
+        ...(spec.network?.ports === undefined ? {} : { ports: spec.network.ports.map(({ port, ...rest }) => ({ containerPort: port, ...rest })) }),
+        ...(spec.probes?.readiness === undefined ? {} : { readinessProbe: probeOf(spec.probes.readiness) }),
+      }],
+    },
+  };
+}
+
+export function vcpus(guest: CompiledGuest): number {
+  return guest.cpu.sockets * guest.cpu.cores * guest.cpu.threads;
+}
+
+function scheduling(vm: VirtualMachine, home: string | undefined): Record<string, unknown> {
+  const { nodeSelector, affinity, tolerations, topologySpreadConstraints, priorityClassName, schedulerName } = vm.spec;
+  // A machine whose disks are on one node can run nowhere else: it waits for that node instead of being evicted.
+  const stay = ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable'].map((key) => ({ key, operator: 'Exists', effect: 'NoExecute' }));
+  return {
+    nodeSelector: { ...nodeSelector, ...(home === undefined ? {} : { 'kubernetes.io/hostname': home }) },
+    tolerations: [...(tolerations ?? []), ...(home === undefined ? [] : stay)],
+    ...(affinity === undefined ? {} : { affinity }),
+    ...(topologySpreadConstraints === undefined ? {} : { topologySpreadConstraints }),
+    ...(priorityClassName === undefined ? {} : { priorityClassName }),
+    ...(schedulerName === undefined ? {} : { schedulerName }),
+  };
+}
+
+function probeOf(probe: ProbeSpec): ProbeSpec {
+  return { periodSeconds: 1, ...probe };
+}

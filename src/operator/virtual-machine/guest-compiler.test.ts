@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { API_VERSION } from '../../api/group.ts';
+import type { VirtualMachineImageSpec } from '../../api/virtual-machine-image.ts';
+import type { VirtualMachineSpec } from '../../api/virtual-machine.ts';
+import type { VirtualMachine } from '../../kube/yadokari.ts';
+import { compileGuest, hasPersistentDisk, UnresolvedError, type References } from './guest-compiler.ts';
+
+const images: Readonly<Record<string, VirtualMachineImageSpec>> = {
+  debian: { source: { http: { url: 'https://images.example/debian.qcow2' } }, format: 'qcow2', checksum: `sha256:${'a'.repeat(64)}` },
+  setup: { source: { file: { path: '/var/lib/yadokari/import/setup.iso' } }, format: 'iso' },
+  kernel: { source: { file: { path: '/var/lib/yadokari/import/kernel.tar' } }, format: 'tar' },
+};
+
+const references: References = {
+  image: (name) => {
+    const spec = images[name];
+    return spec === undefined ? undefined : { apiVersion: API_VERSION, kind: 'VirtualMachineImage', metadata: { name, uid: `uid-of-${name}` }, spec };
+  },
+  instanceType: (name) => (name === 'small' ? { apiVersion: API_VERSION, kind: 'InstanceType', metadata: { name }, spec: { cpu: 4, memory: '8Gi' } } : undefined),
+};
+
+const machine = (spec: VirtualMachineSpec): VirtualMachine => ({ apiVersion: API_VERSION, kind: 'VirtualMachine', metadata: { name: 'web', namespace: 'shop', uid: 'u1' }, spec });
+const compile = (spec: VirtualMachineSpec) => compileGuest(machine(spec), references);
+const root = [{ name: 'root', image: 'debian' }];
+
+describe('a compiled guest', () => {
+  it('has one CPU, BIOS and its own name unless the machine says otherwise', () => {
+    const { cpu, memoryMiB, boot, hostname, disks } = compile({ memory: '2Gi', disks: root });
+    assert.deepEqual({ cpu, memoryMiB, boot, hostname }, { cpu: { sockets: 1, cores: 1, threads: 1 }, memoryMiB: 2048, boot: { kind: 'firmware', firmware: 'bios' }, hostname: 'web' });
+    assert.deepEqual(disks, [{
+      name: 'root', sizeBytes: 0, ephemeral: false, readOnly: false,
+      image: { name: 'debian', key: `sha256:${'a'.repeat(64)}`, source: { kind: 'http', url: 'https://images.example/debian.qcow2' }, checksum: `sha256:${'a'.repeat(64)}`, format: 'qcow2' },
+    }]);
+  });
+
+  it('takes from its instance type what it does not say itself', () => {
+    assert.deepEqual([compile({ instanceType: 'small', disks: root }), compile({ instanceType: 'small', cpu: 2, disks: root }), compile({ instanceType: 'small', memory: '1Gi', disks: root })]
+      .map(({ cpu, memoryMiB }) => [cpu.cores, memoryMiB]), [[4, 8192], [2, 8192], [4, 1024]]);
+  });
+
+  it('tells an image without a checksum by its uid, so that one made anew is imported anew', () => {
+    assert.equal(compile({ memory: '1Gi', disks: [{ name: 'cd', image: 'setup' }] }).disks[0]?.image?.key, 'uid:uid-of-setup');
+  });
+
+  it('never writes to an ISO', () => {
+    assert.equal(compile({ memory: '1Gi', disks: [{ name: 'cd', image: 'setup' }] }).disks[0]?.readOnly, true);
+  });
+
+  it('names Secrets and never copies them', () => {
+    const { cloudInit } = compile({ memory: '1Gi', disks: root, cloudInit: { userDataSecret: { name: 'seed' } }, sshKeys: [{ secret: 'keys' }] });
+    assert.deepEqual(cloudInit, { userDataSecret: { name: 'seed', key: 'userdata' }, sshKeySecrets: ['keys'] });
+  });
+
+  it('writes a MAC address in lower case, as it is compared', () => {
+    assert.equal(compile({ memory: '1Gi', disks: root, network: { macAddress: '02:AB:00:00:00:01' } }).macAddress, '02:ab:00:00:00:01');
+  });
+
+  it('boots a kernel from a tar', () => {
+    const { boot } = compile({ memory: '1Gi', kernelBoot: { image: 'kernel', arguments: 'quiet' } });
+    assert.deepEqual(boot.kind === 'kernel' && [boot.kernel, boot.initrd, boot.commandLine, boot.image.format], ['vmlinuz', undefined, 'quiet', 'tar']);
+  });
+
+  const refused: readonly (readonly [what: string, spec: VirtualMachineSpec, code: UnresolvedError['code'], message: RegExp])[] = [
+    ['an image that does not exist', { memory: '1Gi', disks: [{ name: 'root', image: 'nope' }] }, 'ImageNotFound', /VirtualMachineImage nope does not exist/],
+    ['an instance type that does not exist', { instanceType: 'huge', disks: root }, 'InstanceTypeNotFound', /huge/],
+    ['a tar as a disk', { memory: '1Gi', disks: [{ name: 'root', image: 'kernel' }] }, 'ImageFormatWrong', /disk root .* kernel is a tar/],
+    ['a disk image as a kernel', { memory: '1Gi', kernelBoot: { image: 'debian' } }, 'ImageFormatWrong', /debian is qcow2/],
+    ['a topology that does not make the CPUs', { memory: '1Gi', cpu: 3, cpuTopology: { sockets: 2 }, disks: root }, 'TopologyWrong', /does not make 3 CPUs/],
+  ];
+  for (const [what, spec, code, message] of refused) {
+    it(`is not made of ${what}`, () => assert.throws(() => compile(spec), (error: unknown) => error instanceof UnresolvedError && error.code === code && message.test(error.message)));
+  }
+});
+
+describe('a machine', () => {
+  const disks: readonly (readonly [what: string, spec: VirtualMachineSpec, persistent: boolean])[] = [
+    ['with an overlay', { memory: '1Gi', disks: root }, true],
+    ['with a blank disk', { memory: '1Gi', disks: [{ name: 'data', blank: {}, size: '1Gi' }] }, true],
+    ['with ephemeral disks only', { memory: '1Gi', disks: [{ name: 'root', image: 'debian', ephemeral: true }] }, false],
+    ['with an ISO only', { memory: '1Gi', disks: [{ name: 'cd', image: 'setup' }] }, false],
+    ['without disks', { memory: '1Gi', kernelBoot: { image: 'kernel' } }, false],
+  ];
+  for (const [what, spec, persistent] of disks) it(`${what} ${persistent ? 'belongs to the node that holds them' : 'may run anywhere'}`, () => assert.equal(hasPersistentDisk(compile(spec)), persistent));
+});

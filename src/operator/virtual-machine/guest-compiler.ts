@@ -1,0 +1,114 @@
+import type { CompiledCloudInit, CompiledDisk, CompiledGuest, CompiledImage } from '../../api/compiled-guest.ts';
+import type { DiskSpec, VirtualMachineSpec } from '../../api/virtual-machine.ts';
+import { YadoError } from '../../base/errors.ts';
+import { bytesOf, mebibytesOf } from '../../base/quantity.ts';
+import type { InstanceType, VirtualMachine, VirtualMachineImage } from '../../kube/yadokari.ts';
+
+/** The VirtualMachine refers to something that does not exist or does not fit, or its anchor was refused; the user must act. */
+export class UnresolvedError extends YadoError {
+  declare readonly code: 'ImageNotFound' | 'InstanceTypeNotFound' | 'ImageFormatWrong' | 'TopologyWrong' | 'AnchorRefused';
+  constructor(code: UnresolvedError['code'], message: string) {
+    super(code, message, { disposition: 'stalled' });
+  }
+}
+
+/** How references of a VirtualMachine are looked up, in its namespace. */
+export interface References {
+  image(name: string): VirtualMachineImage | undefined;
+  instanceType(name: string): InstanceType | undefined;
+}
+
+/** The machine with everything resolved; throws UnresolvedError. Pure: the same input gives the same guest. */
+export function compileGuest(vm: VirtualMachine, references: References): CompiledGuest {
+  const { spec, metadata } = vm;
+  const size = sizeOf(spec, references);
+  const cloudInit = cloudInitOf(spec);
+  return {
+    name: metadata.name,
+    uid: metadata.uid ?? '',
+    cpu: topologyOf(spec, size.cpu),
+    memoryMiB: size.memoryMiB,
+    boot: bootOf(spec, references),
+    disks: (spec.disks ?? []).map((disk) => diskOf(disk, references)),
+    ...(spec.network?.address === undefined ? {} : { address: spec.network.address }),
+    ...(spec.network?.macAddress === undefined ? {} : { macAddress: spec.network.macAddress.toLowerCase() }),
+    hostname: spec.hostname ?? metadata.name.slice(0, 63),
+    ...(cloudInit === undefined ? {} : { cloudInit }),
+  };
+}
+
+/** True when the machine has a disk that outlives its runs, and so belongs to the node that holds it. */
+export function hasPersistentDisk(guest: CompiledGuest): boolean {
+  return guest.disks.some((disk) => !disk.ephemeral && !disk.readOnly);
+}
+
+function sizeOf(spec: VirtualMachineSpec, references: References): { readonly cpu: number; readonly memoryMiB: number } {
+  const type = spec.instanceType === undefined ? undefined : references.instanceType(spec.instanceType);
+  if (spec.instanceType !== undefined && type === undefined) {
+    throw new UnresolvedError('InstanceTypeNotFound', `InstanceType ${spec.instanceType} does not exist in this namespace; create it or change spec.instanceType`);
+  }
+  const topology = spec.cpuTopology;
+  const written = topology?.cores === undefined ? undefined : (topology.sockets ?? 1) * topology.cores * (topology.threads ?? 1);
+  return { cpu: spec.cpu ?? written ?? type?.spec.cpu ?? 1, memoryMiB: mebibytesOf(spec.memory ?? type?.spec.memory ?? '0') };
+}
+
+function topologyOf(spec: VirtualMachineSpec, cpu: number): CompiledGuest['cpu'] {
+  const { sockets = 1, threads = 1, cores, model } = spec.cpuTopology ?? {};
+  const perSocket = cores ?? cpu / (sockets * threads);
+  if (sockets * perSocket * threads !== cpu || !Number.isInteger(perSocket)) {
+    throw new UnresolvedError('TopologyWrong', `cpuTopology of ${sockets} sockets, ${cores ?? 'any number of'} cores and ${threads} threads does not make ${cpu} CPUs`);
+  }
+  return { sockets, cores: perSocket, threads, ...(model === undefined ? {} : { model }) };
+}
+
+function bootOf(spec: VirtualMachineSpec, references: References): CompiledGuest['boot'] {
+  const kernel = spec.kernelBoot;
+  if (kernel === undefined) return { kind: 'firmware', firmware: spec.firmware ?? 'bios' };
+  const image = imageOf(kernel.image, references);
+  if (image.format !== 'tar') throw new UnresolvedError('ImageFormatWrong', `kernelBoot needs an image of format tar; ${image.name} is ${image.format}`);
+  return {
+    kind: 'kernel',
+    image,
+    kernel: kernel.kernel ?? 'vmlinuz',
+    ...(kernel.initrd === undefined ? {} : { initrd: kernel.initrd }),
+    ...(kernel.arguments === undefined ? {} : { commandLine: kernel.arguments }),
+  };
+}
+
+function diskOf(disk: DiskSpec, references: References): CompiledDisk {
+  const image = disk.image === undefined ? undefined : imageOf(disk.image, references);
+  if (image?.format === 'tar') throw new UnresolvedError('ImageFormatWrong', `disk ${disk.name} needs an image of format qcow2, raw or iso; ${image.name} is a tar`);
+  return {
+    name: disk.name,
+    ...(image === undefined ? {} : { image }),
+    sizeBytes: disk.size === undefined ? 0 : bytesOf(disk.size),
+    ephemeral: disk.ephemeral ?? false,
+    readOnly: disk.readOnly ?? image?.format === 'iso',
+  };
+}
+
+function imageOf(name: string, references: References): CompiledImage {
+  const image = references.image(name);
+  if (image === undefined) throw new UnresolvedError('ImageNotFound', `VirtualMachineImage ${name} does not exist in this namespace; create it or change the reference`);
+  const { source, checksum, format } = image.spec;
+  return {
+    name,
+    key: checksum ?? `uid:${image.metadata.uid ?? ''}`,
+    source: source.http === undefined ? { kind: 'file', path: source.file?.path ?? '' } : { kind: 'http', url: source.http.url },
+    ...(checksum === undefined ? {} : { checksum }),
+    format,
+  };
+}
+
+function cloudInitOf(spec: VirtualMachineSpec): CompiledCloudInit | undefined {
+  const { cloudInit, sshKeys } = spec;
+  if (cloudInit === undefined && sshKeys === undefined) return undefined;
+  const { userData, userDataSecret, networkData, vendorData } = cloudInit ?? {};
+  return {
+    ...(userData === undefined ? {} : { userData }),
+    ...(userDataSecret === undefined ? {} : { userDataSecret: { name: userDataSecret.name, key: userDataSecret.key ?? 'userdata' } }),
+    ...(networkData === undefined ? {} : { networkData }),
+    ...(vendorData === undefined ? {} : { vendorData }),
+    sshKeySecrets: (sshKeys ?? []).map((key) => key.secret),
+  };
+}

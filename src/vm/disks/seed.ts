@@ -1,0 +1,17 @@
+import { createHash } from 'node:crypto';
+import type { CloudInitSeed } from '../port.ts';
+
+/** The files of a NoCloud seed by name. JSON is YAML, so nothing needs other quoting. */
+export function seedFiles(seed: CloudInitSeed): ReadonlyMap<string, string> {
+  const files = new Map<string, string>();
+  const keys = seed.sshKeys.map((key) => `  - ${JSON.stringify(key)}\n`).join('');
+  files.set('meta-data', `instance-id: ${JSON.stringify(seed.instanceId)}\nlocal-hostname: ${JSON.stringify(seed.hostname)}\n${keys === '' ? '' : `public-keys:\n${keys}`}`);
+  files.set('user-data', seed.userData);
+  if (seed.networkData !== undefined) files.set('network-config', seed.networkData);
+  if (seed.vendorData !== undefined) files.set('vendor-data', seed.vendorData);
+  return files;
+}
+
+export function seedDigest(files: ReadonlyMap<string, string>): string {
+  return createHash('sha256').update(JSON.stringify([...files])).digest('hex');
+}

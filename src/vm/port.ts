@@ -1,0 +1,193 @@
+import type { Duplex } from 'node:stream';
+import { YadoError, type ErrorOptions } from '../base/errors.ts';
+
+/** A virtual machine as a hypervisor is asked to run it: everything resolved, nothing to look up. */
+export interface GuestDefinition {
+  /** The VirtualMachine's uid; also the domain's UUID. */
+  readonly id: string;
+  /** Unique on the host and safe as a file name: `<namespace>.<name>`. */
+  readonly name: string;
+  readonly cpu: GuestCpu;
+  readonly memoryMiB: number;
+  readonly boot: GuestBoot;
+  /** In boot order. */
+  readonly disks: readonly GuestDisk[];
+  readonly interfaces: readonly GuestInterface[];
+  /** File to which everything that the serial console prints is appended; it outlives restarts of all daemons. */
+  readonly consoleLogPath: string;
+  /** Value of the SMBIOS serial number and, with a NoCloud seed, the instance id. */
+  readonly hostname: string;
+}
+
+export interface GuestCpu {
+  readonly sockets: number;
+  readonly cores: number;
+  readonly threads: number;
+  /** `host-model`, `host-passthrough`, `maximum` or a libvirt model name; the driver's best default when absent. */
+  readonly model?: string;
+}
+
+export type GuestBoot =
+  | { readonly kind: 'firmware'; readonly firmware: 'bios' | 'uefi' | 'uefiSecure' }
+  | { readonly kind: 'kernel'; readonly kernelPath: string; readonly initrdPath?: string; readonly commandLine: string };
+
+export interface GuestDisk {
+  /** Unique in the guest, at most 20 characters; the serial number that the guest sees. */
+  readonly name: string;
+  readonly path: string;
+  readonly format: 'qcow2' | 'raw';
+  readonly readOnly: boolean;
+  readonly device: 'disk' | 'cdrom';
+}
+
+export interface GuestInterface {
+  /** Name of an existing tap device, made and owned by the caller. */
+  readonly tap: string;
+  readonly macAddress: string;
+  readonly mtu: number;
+}
+
+/**
+ * Where a guest stands. `absent`: the host knows nothing of it. `stopped` says how its last run ended:
+ * `shutdown` the guest powered off or was asked to, `destroyed` we ended it, `crashed` it or its QEMU died,
+ * `failed` it could not be started, `unknown` the host cannot tell (it was restarted meanwhile).
+ */
+export type GuestState =
+  | { readonly phase: 'absent' }
+  | { readonly phase: 'stopped'; readonly reason: 'shutdown' | 'destroyed' | 'crashed' | 'failed' | 'unknown' }
+  | { readonly phase: 'running'; readonly paused: boolean; readonly agentConnected: boolean; readonly startedAt?: number };
+
+export interface Guest {
+  readonly id: string;
+  readonly name: string;
+  readonly state: GuestState;
+}
+
+/** Something about a guest changed: look at it again. `id` undefined means the connection was lost and found: look at all. */
+export interface GuestEvent {
+  readonly id: string | undefined;
+  readonly kind: 'lifecycle' | 'agent' | 'resync';
+}
+
+export interface HypervisorInfo {
+  readonly hypervisor: string;
+  readonly version: string;
+  /** `kvm` only where a guest really started on it. */
+  readonly acceleration: 'kvm' | 'tcg' | 'simulated';
+}
+
+/**
+ * One host's hypervisor. All calls are idempotent and may be repeated after any failure; each rejects with a
+ * GuestError. Nothing is kept in memory that the hypervisor cannot tell again.
+ */
+export interface Hypervisor extends AsyncDisposable {
+  info(): Promise<HypervisorInfo>;
+  list(signal?: AbortSignal): Promise<readonly Guest[]>;
+  get(id: string, signal?: AbortSignal): Promise<GuestState>;
+  /** Defines and starts the guest. A guest of this id that already runs is left as it is; a stopped one is redefined. */
+  start(guest: GuestDefinition, signal?: AbortSignal): Promise<void>;
+  /** Asks the guest to power off (guest agent if connected, and ACPI); returns at once. No error when it is not running. */
+  shutdown(id: string, signal?: AbortSignal): Promise<void>;
+  /** Ends the guest's process now. No error when it is not running. */
+  destroy(id: string, signal?: AbortSignal): Promise<void>;
+  /** Forgets the guest, ending it first if it runs. No error when it is absent. Files of disks and console are the caller's. */
+  remove(id: string, signal?: AbortSignal): Promise<void>;
+  pause(id: string, signal?: AbortSignal): Promise<void>;
+  resume(id: string, signal?: AbortSignal): Promise<void>;
+  reset(id: string, signal?: AbortSignal): Promise<void>;
+  /** The serial console, both ways. Only one reader at a time: a newer one takes it over. */
+  openConsole(id: string, signal?: AbortSignal): Promise<Duplex>;
+  /** Runs a command of the QEMU guest agent and returns its `return` value. Code `AgentNotConnected` when it does not answer. */
+  agentCommand(id: string, execute: string, args?: Readonly<Record<string, unknown>>, signal?: AbortSignal): Promise<unknown>;
+  /** Calls `listener` for every change, also after a lost connection came back. The returned function ends it. */
+  watch(listener: (event: GuestEvent) => void): () => void;
+}
+
+export type GuestErrorCode =
+  | 'HypervisorUnavailable'
+  | 'GuestNotFound'
+  | 'GuestNotRunning'
+  | 'GuestRejected'
+  | 'OutOfMemory'
+  | 'AgentNotConnected'
+  | 'HypervisorError';
+
+export class GuestError extends YadoError {
+  declare readonly code: GuestErrorCode;
+  constructor(code: GuestErrorCode, message: string, options?: ErrorOptions) {
+    super(code, message, options);
+  }
+}
+
+/** Where an image comes from, as the VirtualMachineImage says. */
+export interface ImageReference {
+  /** The VirtualMachineImage's name; in messages only. */
+  readonly name: string;
+  /** What tells this image's content from another's: same key, same bytes. */
+  readonly key: string;
+  readonly source: { readonly kind: 'file'; readonly path: string } | { readonly kind: 'http'; readonly url: string };
+  /** `sha256:<64 hex digits>` or `sha512:<128 hex digits>`. */
+  readonly checksum?: string;
+  /** `tar`: an archive (plain or gzip) whose members are the image's files, such as a kernel and an initrd. */
+  readonly format: 'qcow2' | 'raw' | 'iso' | 'tar';
+}
+
+export interface ImportedImage {
+  /** The image file, or for `tar` the folder of its members. Never modified after the import. */
+  readonly path: string;
+  readonly format: ImageReference['format'];
+  /** Size that a guest sees, in bytes; for `tar` that of all members. */
+  readonly virtualSizeBytes: number;
+}
+
+export interface ImportProgress {
+  readonly bytes: number;
+  /** Absent while the size is unknown. */
+  readonly totalBytes?: number;
+}
+
+/** Images of one host: imported once, shared by all guests, verified before first use. */
+export interface ImageStore {
+  /**
+   * Returns the image, importing it first if needed; callers that ask for the same key share one import, and an
+   * import that was killed starts anew. Nothing of a failed import stays. Rejects with an ImageError.
+   */
+  ensure(image: ImageReference, options?: { readonly signal?: AbortSignal; readonly onProgress?: (progress: ImportProgress) => void }): Promise<ImportedImage>;
+  /** Removes every imported image whose key is not in `keys`; returns how many. */
+  prune(keys: ReadonlySet<string>): Promise<number>;
+}
+
+export type ImageErrorCode = 'ImageNotFound' | 'ImageChecksumMismatch' | 'ImageInvalid' | 'ImageUnreachable' | 'DiskFull';
+
+export class ImageError extends YadoError {
+  declare readonly code: ImageErrorCode;
+  constructor(code: ImageErrorCode, message: string, options?: ErrorOptions) {
+    super(code, message, options);
+  }
+}
+
+/** Disks that live in a folder of the host, one folder a guest. */
+export interface DiskStore {
+  /** A qcow2 overlay of `backing`, grown to `sizeBytes` (0: the image's own size). An existing disk is returned untouched. */
+  ensureOverlay(guest: string, disk: string, backing: ImportedImage, sizeBytes: number, signal?: AbortSignal): Promise<GuestDisk>;
+  /** An empty disk. An existing one is returned untouched. */
+  ensureBlank(guest: string, disk: string, sizeBytes: number, signal?: AbortSignal): Promise<GuestDisk>;
+  /** A NoCloud seed (volume label `cidata`); written anew when its content changed. */
+  ensureSeed(guest: string, seed: CloudInitSeed, signal?: AbortSignal): Promise<GuestDisk>;
+  /** Path of the guest's console log; the folder exists afterwards. */
+  consoleLogPath(guest: string): Promise<string>;
+  /** Removes the guest's folder with all of its disks. Idempotent. */
+  remove(guest: string): Promise<void>;
+  /** Names of the guests that have a folder here. */
+  guests(): Promise<readonly string[]>;
+}
+
+/** https://cloudinit.readthedocs.io/en/latest/reference/datasources/nocloud.html */
+export interface CloudInitSeed {
+  readonly instanceId: string;
+  readonly hostname: string;
+  readonly userData: string;
+  readonly networkData?: string;
+  readonly vendorData?: string;
+  readonly sshKeys: readonly string[];
+}

@@ -1,0 +1,3 @@
+import { describeFaults } from '../env/faults.ts';
+
+describeFaults({ kills: 25, frozen: ['kube-apiserver'] });

@@ -1,0 +1,42 @@
+/**
+ * npm test: checks, unit tests, then the end-to-end tests on real parts, which it installs and builds first.
+ * `--soak` runs the long versions of the fault tests instead.
+ */
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { terminalProgress } from '../src/cli/terminal-progress.ts';
+import { defaultCacheRoot } from '../src/local/layout.ts';
+import { ensurePackages } from '../src/local/packages.ts';
+import { ensureToolchain } from '../src/local/toolchain/toolchain.ts';
+import { runChecks } from './checks.ts';
+import { conclude, runStep, type StepResult } from './step.ts';
+
+const root = join(import.meta.dirname, '..');
+const soak = process.argv.includes('--soak');
+/** Names of files or parts of them, to run only these. */
+const chosen = process.argv.slice(2).filter((word) => !word.startsWith('--'));
+
+async function prepare(): Promise<NodeJS.ProcessEnv> {
+  const progress = terminalProgress(process.stderr);
+  const extra = [{ name: 'socat', purpose: 'a peer on the network for tests', provides: ['socat'] }];
+  await ensurePackages({ progress, install: true, extra, environment: process.env });
+  const { binaries, cniPlugins } = await ensureToolchain({
+    modules: join(root, 'deploy/toolchain'), cniSource: join(root, 'src/bin/yado-cni'), cache: defaultCacheRoot, environment: process.env, progress,
+  });
+  return { ...process.env, YADO_BIN: binaries, YADO_CNI: cniPlugins['yado-cni'] };
+}
+
+function filesOf(folder: string, ending: string): readonly string[] {
+  const names = readdirSync(join(root, folder)).filter((name) => name.endsWith(ending)).sort();
+  return names.filter((name) => chosen.length === 0 || chosen.some((word) => name.includes(word))).map((name) => join(folder, name));
+}
+
+const results: StepResult[] = [];
+if (!soak && chosen.length === 0) results.push(...await runChecks());
+const env = await prepare();
+process.chdir(root);
+// One file at a time: each wants both cores, and what one leaves behind the next would be blamed for.
+for (const file of soak ? filesOf('test/soak', '.ts') : filesOf('test/e2e', '.test.ts')) {
+  results.push(await runStep(file, process.execPath, ['--test', '--test-timeout=1200000', '--test-reporter=spec', file], env));
+}
+conclude(results);
