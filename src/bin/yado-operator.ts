@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { systemClock } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
 import { createLog } from '../base/log.ts';
@@ -19,6 +19,7 @@ interface Options {
   readonly identity: string;
   readonly namespace: string;
   readonly pauseImage: string;
+  readonly network: 'native' | 'spliced';
   readonly leaderElection: boolean;
   readonly logLevel: string;
 }
@@ -30,6 +31,7 @@ const options = new Command('yado-operator')
   .option('--identity <name>', 'unique among the candidates for leadership', `${hostname()}-${process.pid}`)
   .option('--namespace <name>', 'where the leadership lease lives', 'yadokari-system')
   .option('--pause-image <image>', 'image of the container that stands for a guest', 'localhost/yadokari/pause:1')
+  .addOption(new Option('--network <mode>', 'native: addresses are ours to give and release; spliced: the CNI of the cluster gives them').choices(['native', 'spliced']).default('native'))
   .option('--no-leader-election', 'run without asking for leadership')
   .option('--log-level <level>', 'trace, debug, info, warn or error', 'info')
   .parse()
@@ -43,8 +45,10 @@ const metrics = createMetrics();
 const config = loadKubeconfig(options.kubeconfig === undefined ? {} : { kubeconfig: options.kubeconfig });
 const client = new KubeClient(new HttpTransport(config), { observe: metrics.apiCalls });
 const events = new EventRecorder({ client, controller: 'yadokari.dev/operator', instance: options.identity, log });
-const ipam = new CalicoIpam({ client });
-const { informers, controllers } = createControllers({ client, ipam, events, log, clock: systemClock, metrics: metrics.controllers, anchor: { pauseImage: options.pauseImage } });
+const { informers, controllers } = createControllers({
+  client, events, log, clock: systemClock, metrics: metrics.controllers, anchor: { pauseImage: options.pauseImage },
+  ...(options.network === 'native' ? { ipam: new CalicoIpam({ client }) } : {}),
+});
 const { namespace, identity } = options;
 const manager = new Manager({
   informers,

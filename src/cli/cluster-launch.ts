@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { bundleProgram } from '../local/bundle.ts';
 import { requireRoot } from '../local/cluster.ts';
 import type { ControlClient } from '../local/control-client.ts';
@@ -8,15 +8,17 @@ import { buildContainerImages } from '../local/images/container-images.ts';
 import { buildGuestImage } from '../local/images/guest-image.ts';
 import { defaultCacheRoot, type ClusterLayout } from '../local/layout.ts';
 import { ensurePackages } from '../local/packages.ts';
-import { ensureToolchain } from '../local/toolchain/toolchain.ts';
+import { ensureExtraProgram, ensureToolchain } from '../local/toolchain/toolchain.ts';
 import { up } from '../local/up.ts';
 import { withClusterOptions, type ClusterOptions } from './cluster-options.ts';
 import { userKubeconfig, type CliContext } from './context.ts';
 import { append, countOfNodes } from './option-values.ts';
+import { bridgePlugins, type CniChoice } from '../local/node/foreign-cni.ts';
 
 /** Options of every command that brings a cluster up. */
 export interface LaunchOptions extends ClusterOptions {
   readonly nodes: number;
+  readonly cni: CniChoice;
   readonly cache: string;
   readonly binaries?: string;
   readonly image: readonly string[];
@@ -28,6 +30,7 @@ export interface LaunchOptions extends ClusterOptions {
 export function withLaunchOptions(command: Command): Command {
   return withClusterOptions(command)
     .option('--nodes <count>', 'number of nodes, never fewer than there are', countOfNodes, 1)
+    .addOption(new Option('--cni <plugin>', "who connects pods: native, our own network; bridge, the reference plugin, to try guests on another's").choices(['native', 'bridge']).default('native'))
     .option('--cache <folder>', 'where built programs and images are kept', defaultCacheRoot)
     .option('--binaries <folder>', 'take Kubernetes, etcd and coredns from here instead of building them')
     .option('--image <archive>', 'one more OCI archive that every node gets; repeatable', append, [])
@@ -63,9 +66,10 @@ async function launch(options: LaunchOptions, context: CliContext, onStarted?: (
   await ensurePackages({ progress, install: options.packages, environment, signal });
   const images = { cacheFolder: join(options.cache, 'images'), progress, signal };
   const program = (name: string): Promise<string | undefined> => bundleProgram({ projectRoot, entry: root(`src/bin/${name}.ts`), cache: options.cache });
+  const building = { modules: root('deploy/toolchain'), cache: options.cache, environment, progress, signal };
   const [tools, guest, containers, ownProgram, operatorProgram, agentProgram] = await Promise.all([
     ensureToolchain({
-      modules: root('deploy/toolchain'), cniSource: root('src/bin/yado-cni'), cache: options.cache, environment, progress, signal,
+      ...building, cniSource: root('src/bin/yado-cni'),
       ...(options.binaries === undefined ? {} : { binaries: options.binaries }),
     }),
     buildGuestImage(images),
@@ -74,11 +78,12 @@ async function launch(options: LaunchOptions, context: CliContext, onStarted?: (
     program('yado-operator'),
     program('yado-agent'),
   ]);
+  const plugins = Object.fromEntries(await Promise.all((options.cni === 'bridge' ? bridgePlugins : []).map(async (name) => [name, await ensureExtraProgram(name, building)] as const)));
   const kubeconfig = options.kubeconfig === false ? undefined : options.kubeconfig ?? userKubeconfig(context);
   const layout = await up({
     stateRoot: options.stateRoot,
     cluster: {
-      name: options.name, nodes: options.nodes, binaries: tools.binaries, cniPlugins: tools.cniPlugins,
+      name: options.name, nodes: options.nodes, binaries: tools.binaries, cni: options.cni, cniPlugins: { ...tools.cniPlugins, ...plugins },
       images: [containers.path, ...options.image],
       imports: [guest.path],
       manifests: [root('crds'), root('deploy/manifests'), ...options.manifests],

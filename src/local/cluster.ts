@@ -10,6 +10,7 @@ import { applyAll, placeholders, readManifests } from './control/manifests.ts';
 import { systemObjects } from './control/system-objects.ts';
 import { LocalError } from './errors.ts';
 import { ensureHostNetwork } from './host-network.ts';
+import { podRoutes } from './node/foreign-cni.ts';
 import { requireFreePorts } from './host-ports.ts';
 import { turnOverLog } from './log-file.ts';
 import { LocalNode, type NodeState } from './node/local-node.ts';
@@ -49,7 +50,7 @@ export class Cluster {
     const { plan, layout, pki, record } = this.#context;
     const signal = this.#life.signal;
     await mkdir(layout.root, { recursive: true, mode: 0o700 });
-    await Promise.all([requireFreePorts(plan), ensureHostNetwork(plan), pki.ensureAuthorities()]);
+    await Promise.all([requireFreePorts(plan), ensureHostNetwork(plan, podRoutes(plan, record.cni)), pki.ensureAuthorities()]);
     this.#apiUp = this.#control.prepare().then(() => this.#control.start(signal));
     // It is awaited by several; none of them may be there yet when it fails.
     this.#apiUp.catch(() => {});

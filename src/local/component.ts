@@ -11,6 +11,8 @@ export interface ComponentSpec {
   /** `etcd`, or `n1/kubelet` for what runs on a node. */
   readonly name: string;
   readonly command: readonly string[];
+  /** Added to the command when it is started again after it ended by itself. */
+  readonly afterEnd?: readonly string[];
   /** Put before the command: how it gets into its cgroup and namespaces, and dies with us. */
   readonly prefix: readonly string[];
   /** The command is the only child of the spawned process (nsenter forks to enter a PID namespace). */
@@ -96,8 +98,8 @@ export class Component {
     };
   }
 
-  async #spawn(): Promise<void> {
-    const [file = '', ...args] = [...this.spec.prefix, ...this.spec.command];
+  async #spawn(more: readonly string[] = []): Promise<void> {
+    const [file = '', ...args] = [...this.spec.prefix, ...this.spec.command, ...more];
     const log = await openLog(this.spec.logFile);
     this.#state = 'running';
     const started = this.#clock.now();
@@ -124,7 +126,7 @@ export class Component {
     this.#report(this.spec.name, `ended (${how}), starting it again in ${delayMs} ms; its log is ${this.spec.logFile}`, 'warning');
     this.#clock.sleep(delayMs, this.#life.signal).then(async () => {
       this.#restarts += 1;
-      await this.#spawn();
+      await this.#spawn(this.spec.afterEnd);
     }).catch((error: unknown) => {
       if (!this.#life.signal.aborted) this.#report(this.spec.name, `could not be started again: ${String(error)}`, 'warning');
     });

@@ -17,13 +17,13 @@ export async function readNetworkUse(): Promise<Pick<HostNetworkUse, 'links' | '
   return { links: new Set((JSON.parse(links) as readonly Link[]).map((link) => link.ifname)), networks: [...destinations, ...own] };
 }
 
-/** Bridge, forwarding, masquerade and the rule that leads to the cluster's routes. Idempotent. */
-export async function ensureHostNetwork(plan: NetworkPlan): Promise<void> {
+/** Bridge, forwarding, masquerade and the rule that leads to the cluster's routes; these are BIRD's to make, or given as lines for `ip -batch`. Idempotent. */
+export async function ensureHostNetwork(plan: NetworkPlan, routes = ''): Promise<void> {
   const { bridge, gateway, podPool, routeTable } = plan;
   await run('ip', ['link', 'add', bridge, 'address', macAddress(plan, 1), 'type', 'bridge', 'forward_delay', '0']).catch(async (error: unknown) => {
     await run('ip', ['link', 'show', bridge]).catch(() => { throw error; });
   });
-  await run('ip', ['-batch', '-'], { input: `addr replace ${gateway}/24 dev ${bridge}\nlink set ${bridge} up\n` });
+  await run('ip', ['-batch', '-'], { input: `addr replace ${gateway}/24 dev ${bridge}\nlink set ${bridge} up\n${routes}` });
   await writeFile('/proc/sys/net/ipv4/ip_forward', '1');
   const rules = await run('ip', ['-4', 'rule', 'show']);
   if (!rules.includes(`lookup ${routeTable}`)) await run('ip', ['rule', 'add', 'to', podPool, 'lookup', String(routeTable), 'priority', String(routeTable)]);
@@ -69,12 +69,18 @@ async function withdrawForwarding(plan: NetworkPlan): Promise<void> {
   }
 }
 
+/** BIRD that is started again keeps the routes of its former life until its neighbours have told it theirs. */
+export const birdAgain = { afterEnd: ['-R'] };
+
 /** BIRD on the host: learns from the nodes where workloads are, tells them nothing. Its routes have a table of their own, since one BIRD removes the routes of another. */
 export function hostBirdConfig(plan: NetworkPlan): string {
   return `log stderr all;
 router id ${plan.gateway};
+graceful restart wait 5;
 protocol device { scan time 10; }
 protocol kernel {
+  persist;
+  graceful restart;
   kernel table ${plan.routeTable};
   ipv4 { import none; export where source = RTS_BGP; };
 }

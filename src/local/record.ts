@@ -2,6 +2,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LocalError } from './errors.ts';
 import { readIfExists, writeFileAtomically } from './file.ts';
+import type { CniChoice } from './node/foreign-cni.ts';
 import { clusterLayout, type ClusterLayout } from './layout.ts';
 
 /** What a cluster is, and how its processes are started: all that the supervisor needs to know. */
@@ -14,6 +15,8 @@ export interface ClusterRecord {
   readonly nodes: number;
   /** Folder of the Kubernetes binaries, etcd and coredns. */
   readonly binaries: string;
+  /** Absent in records of clusters that had no choice: native. */
+  readonly cni?: CniChoice;
   /** CNI plugins to put into /opt/cni/bin of each node, by name. */
   readonly cniPlugins: Readonly<Record<string, string>>;
   /** OCI archives that each node has before its kubelet starts. */

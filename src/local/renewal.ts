@@ -60,7 +60,7 @@ async function applyManifests(layout: ClusterLayout, index: number, paths: reado
 export function changesOf(before: WantedCluster, now: WantedCluster): readonly string[] {
   const parts = {
     'Kubernetes programs': ({ binaries }) => binaries,
-    'CNI plugins': ({ cniPlugins }) => cniPlugins,
+    'CNI plugins': ({ cni, cniPlugins }) => [cni, cniPlugins],
     'container images': ({ images }) => images,
     'guest images': ({ imports }) => imports,
     'our programs': ({ operatorProgram, agentProgram }) => [operatorProgram, agentProgram],

@@ -13,6 +13,7 @@ import { kubeconfigEntries } from './kubeconfig.ts';
 import { clusterLayout, contextName, type ClusterLayout } from './layout.ts';
 import { withLock } from './lock.ts';
 import { chooseIndex, conflictsOf, networkPlan } from './network-plan.ts';
+import { podRoutes } from './node/foreign-cni.ts';
 import { Pki } from './pki.ts';
 import { deleteState, readRecord, reservedIndexes, writeRecord, type ClusterRecord } from './record.ts';
 import { renew } from './renewal.ts';
@@ -67,7 +68,8 @@ async function startSupervisor(layout: ClusterLayout, before: ClusterRecord | un
     await installPrograms(layout, options.cluster);
     await writeRecord(layout, { ...options.cluster, ...programPaths(layout, options.cluster), version: 1, index });
     // The bridge is what others see: it must stand before the lock goes.
-    await ensureHostNetwork(networkPlan(index));
+    const plan = networkPlan(index);
+    await ensureHostNetwork(plan, podRoutes(plan, options.cluster.cni));
   });
   await options.progress.step(`Starting Kubernetes, ${options.cluster.nodes === 1 ? 'one node' : `${options.cluster.nodes} nodes`}`, (step) => launch(layout, options, step));
 }

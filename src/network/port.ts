@@ -54,6 +54,10 @@ export interface Ipam {
   /** Releases every address of the handle. No error when it has none. */
   release(handle: AddressHandle, signal?: AbortSignal): Promise<void>;
   addressesOf(handle: AddressHandle, signal?: AbortSignal): Promise<readonly string[]>;
+  /** Names of the nodes that have blocks. */
+  nodes(signal?: AbortSignal): Promise<readonly string[]>;
+  /** Gives back what a node that is gone had: its containers' addresses and its empty blocks. Addresses of VMs stay theirs. */
+  releaseNode(node: string, signal?: AbortSignal): Promise<void>;
 }
 
 export interface AssignRequest {

@@ -10,6 +10,7 @@ import type { ManagerOptions } from '../kube/manager.ts';
 import { controllerOf, keyFor, keyOf, type KubeObject, type ObjectKey } from '../kube/object.ts';
 import { instanceTypes, virtualMachineImages, virtualMachines, yadoPods, type VirtualMachine } from '../kube/yadokari.ts';
 import type { Ipam } from '../network/port.ts';
+import { ALL_NODES, GoneNodesReconciler } from './node/controller.ts';
 import { PodReconciler } from './pod/controller.ts';
 import type { AnchorOptions } from './virtual-machine/anchor.ts';
 import { VirtualMachineReconciler } from './virtual-machine/controller.ts';
@@ -17,7 +18,8 @@ import { VirtualMachineImageReconciler } from './virtual-machine-image/controlle
 
 export interface OperatorOptions {
   readonly client: KubeClient;
-  readonly ipam: Ipam;
+  /** Absent where another network gives the addresses. */
+  readonly ipam?: Ipam;
   readonly events: EventRecorder;
   readonly log: Log;
   readonly clock: Clock;
@@ -56,6 +58,13 @@ export function createControllers(options: OperatorOptions): { readonly informer
     new Controller({ name: 'virtual-machine-image', reconcile: new VirtualMachineImageReconciler({ client, images, clock }).reconcile, log, clock, metrics })
       .watch(images),
   ];
+  if (options.ipam !== undefined) {
+    const goneNodes = new Controller({ name: 'gone-node', reconcile: new GoneNodesReconciler({ client, nodes: nodeInformer, ipam: options.ipam, log }).reconcile, log, clock, metrics, concurrency: 1 });
+    goneNodes.watchMapped(nodeInformer, () => []);
+    nodeInformer.onChange(({ type }) => void (type === 'deleted' && goneNodes.enqueue(ALL_NODES)));
+    goneNodes.enqueue(ALL_NODES);
+    controllers.push(goneNodes);
+  }
   return { informers: [vms, anchors, corePods, ourPods, images, types, nodeInformer], controllers };
 }
 

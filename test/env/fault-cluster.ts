@@ -226,9 +226,13 @@ export class FaultCluster {
   }
 
   async #uptimeOf(address: string): Promise<{ readonly uptime: number; readonly bootId: string }> {
-    const text = await this.#eventually(`uptime of ${address}`, () => page(address, '/cgi-bin/uptime'), TRUE_MS);
-    const [times = '', bootId = ''] = text.trim().split('\n');
-    return { uptime: Number.parseFloat(times), bootId };
+    return this.#eventually(`uptime of ${address}`, async () => {
+      const text = await page(address, '/cgi-bin/uptime');
+      const [, uptime, bootId] = /^([\d.]+) [\d.]+\n([\da-f-]{36})\n$/.exec(text) ?? [];
+      // Whoever answers while a route is missing, it is not the guest.
+      if (uptime === undefined || bootId === undefined) throw new Error(`somebody else's answer: ${JSON.stringify(text)}`);
+      return { uptime: Number(uptime), bootId };
+    }, TRUE_MS);
   }
 
   async #containersOf(vm: string, pod: string): Promise<string> {

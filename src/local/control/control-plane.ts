@@ -5,10 +5,11 @@ import { Component, type ComponentSpec } from '../component.ts';
 import type { ClusterContext } from '../context.ts';
 import { hostPrefix } from '../entry.ts';
 import { writeFileAtomically } from '../file.ts';
-import { hostBirdConfig } from '../host-network.ts';
+import { birdAgain, hostBirdConfig } from '../host-network.ts';
 import { kubeconfigText } from '../kubeconfig.ts';
 import { clusterCgroup } from '../layout.ts';
 import { controlPlaneCertificates } from '../pki.ts';
+import { networkFlag } from '../node/foreign-cni.ts';
 import { apiServerCommand, controllerManagerCommand, corefile, etcdCommand, kubeconfigPath, schedulerCommand } from './commands.ts';
 import { accepting, answering, type ApiAccess } from './probe.ts';
 
@@ -86,10 +87,10 @@ export class ControlPlane {
       spec('kube-controller-manager', controllerManagerCommand(commands), { graceMs: 1000 }),
       spec('kube-scheduler', schedulerCommand(commands), { graceMs: 1000 }),
       spec('coredns', [`${record.binaries}/coredns`, '-conf', join(layout.run, 'Corefile')], { graceMs: 1000 }),
-      spec('bird', ['bird', '-f', '-c', join(layout.run, 'bird.conf'), '-s', join(layout.run, 'bird.ctl')]),
+      ...(record.cni === 'bridge' ? [] : [spec('bird', ['bird', '-f', '-c', join(layout.run, 'bird.conf'), '-s', join(layout.run, 'bird.ctl')], birdAgain)]),
       ...(operator === undefined ? [] : [spec('operator', [
         nodeExecutable, '--max-semi-space-size=1', '--optimize-for-size', operator, '--kubeconfig', kubeconfigPath(layout, 'operator'),
-        '--metrics-address', `${plan.gateway}:9401`, '--identity', `${layout.name}-operator`,
+        '--metrics-address', `${plan.gateway}:9401`, '--identity', `${layout.name}-operator`, ...networkFlag(record.cni),
       ])]),
     ];
   }

@@ -6,7 +6,7 @@ import { bootScript, privateFolders } from './boot-script.ts';
 
 const versionTwo = parseHierarchies('cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n');
 const versionOne = parseHierarchies('cgroup /sys/fs/cgroup/cpu,cpuacct cgroup rw,cpu,cpuacct 0 0\ncgroup /sys/fs/cgroup/systemd cgroup rw,name=systemd 0 0\n');
-const script = (hierarchies: typeof versionTwo) => bootScript({ hostname: 'n1', folder: "/state/it's", hierarchies });
+const script = (hierarchies: typeof versionTwo) => bootScript({ hostname: 'n1', folder: "/state/it's", hierarchies, bridged: false });
 
 describe('the boot of a node', () => {
   it('is a shell script, whatever the names', async () => {

@@ -12,6 +12,8 @@ export interface BootOptions {
   /** Folder on the host that has a copy of each private folder, such as `<folder>/var/lib/kubelet`. */
   readonly folder: string;
   readonly hierarchies: readonly CgroupHierarchy[];
+  /** Whether pods are ports of a bridge: replies between them must then pass the packet filter, or services do not work. */
+  readonly bridged: boolean;
 }
 
 /**
@@ -19,7 +21,7 @@ export interface BootOptions {
  * /run is a tmpfs, so that a crash is a reboot; cgroups are mounted anew, rooted at the node's own.
  */
 export function bootScript(options: BootOptions): string {
-  const { hostname, folder, hierarchies } = options;
+  const { hostname, folder, hierarchies, bridged } = options;
   return `set -eu
 mount --make-rprivate /
 mount -t proc proc /proc
@@ -37,7 +39,7 @@ mount --bind /etc/yadokari/group /etc/group
 mount --make-rshared /
 hostname ${quote(hostname)}
 echo 1 > /proc/sys/net/ipv4/ip_forward
-for f in /proc/sys/net/bridge/bridge-nf-call-iptables /proc/sys/net/bridge/bridge-nf-call-ip6tables; do if [ -e $f ]; then echo 0 > $f; fi; done
+for f in /proc/sys/net/bridge/bridge-nf-call-iptables /proc/sys/net/bridge/bridge-nf-call-ip6tables; do if [ -e $f ]; then echo ${bridged ? 1 : 0} > $f; fi; done
 echo booted
 exec tini -- sleep infinity
 `;

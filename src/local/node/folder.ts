@@ -4,11 +4,15 @@ import { basename, dirname, join } from 'node:path';
 import type { ClusterContext } from '../context.ts';
 import { readIfExists, writeFileAtomically } from '../file.ts';
 import { kubeconfigText } from '../kubeconfig.ts';
+import { nodeAddress } from '../network-plan.ts';
 import { privateFolders } from './boot-script.ts';
 import { cniConfig, containerdConfig, initialBirdConfig, kubeletConfig, libvirtdConfig, qemuConfig } from './config.ts';
+import { bridgeConfig } from './foreign-cni.ts';
 
 /** Writes a node's folder on the host: what it keeps stays, configurations are made anew. */
-export async function prepareNodeFolder(context: ClusterContext, node: string, address: string): Promise<string> {
+export async function prepareNodeFolder(context: ClusterContext, node: string, ordinal: number): Promise<string> {
+  const { plan } = context;
+  const address = nodeAddress(plan, ordinal);
   const folder = join(context.layout.nodes, node);
   // The mount points must exist on the host too; there they stay empty.
   await Promise.all(privateFolders.flatMap((path) => [mkdir(folder + path, { recursive: true }), mkdir(path, { recursive: true })]));
@@ -16,12 +20,12 @@ export async function prepareNodeFolder(context: ClusterContext, node: string, a
   const text: Readonly<Record<string, string>> = {
     'host-uuid': uuid,
     'etc/containerd/config.toml': containerdConfig,
-    'etc/cni/net.d/10-yadokari.conflist': cniConfig,
+    'etc/cni/net.d/10-yadokari.conflist': context.record.cni === 'bridge' ? bridgeConfig(plan, ordinal) : cniConfig,
     'etc/libvirt/libvirtd.conf': libvirtdConfig(uuid),
     'etc/libvirt/qemu.conf': qemuConfig,
     'etc/yadokari/bird.conf': initialBirdConfig(address),
-    'etc/yadokari/resolv.conf': `nameserver ${context.plan.gateway}\n`,
-    'etc/yadokari/kubelet.yaml': kubeletConfig(context.plan, address),
+    'etc/yadokari/resolv.conf': `nameserver ${plan.gateway}\n`,
+    'etc/yadokari/kubelet.yaml': kubeletConfig(plan, address),
     'etc/yadokari/passwd': withLibvirtAccount(await readFile('/etc/passwd', 'utf8'), 'libvirt-qemu:x:64055:64055:QEMU:/var/lib/libvirt:/usr/sbin/nologin'),
     'etc/yadokari/group': withLibvirtAccount(await readFile('/etc/group', 'utf8'), 'libvirt-qemu:x:64055:'),
     ...(await credentialFiles(context, node)),

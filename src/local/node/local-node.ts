@@ -14,8 +14,10 @@ import { clusterCgroup } from '../layout.ts';
 import { macAddress, nodeAddress, nodeNamespace } from '../network-plan.ts';
 import { openLog } from '../log-file.ts';
 import { bootScript } from './boot-script.ts';
+import { birdAgain } from '../host-network.ts';
 import { kubeletCommand, kubeProxyCommand } from './config.ts';
 import { prepareNodeFolder } from './folder.ts';
+import { networkFlag, podRoutes } from './foreign-cni.ts';
 
 export type NodeState = 'stopped' | 'starting' | 'running' | 'stopping' | 'crashed';
 
@@ -23,6 +25,7 @@ export type NodeState = 'stopped' | 'starting' | 'running' | 'stopping' | 'crash
 export class LocalNode {
   readonly name: string;
   readonly address: string;
+  readonly #ordinal: number;
   readonly #context: ClusterContext;
   readonly #cgroup: string;
   readonly #namespace: string;
@@ -33,6 +36,7 @@ export class LocalNode {
 
   constructor(context: ClusterContext, ordinal: number) {
     this.name = `n${ordinal}`;
+    this.#ordinal = ordinal;
     this.address = nodeAddress(context.plan, ordinal);
     this.#context = context;
     this.#cgroup = `${clusterCgroup(context.layout.name)}/${this.name}`;
@@ -65,7 +69,7 @@ export class LocalNode {
     try {
       await this.#sweep();
       await ensureCgroup(this.#context.hierarchies, this.#cgroup);
-      const [folder] = await Promise.all([prepareNodeFolder(this.#context, this.name, this.address), this.#plug()]);
+      const [folder] = await Promise.all([prepareNodeFolder(this.#context, this.name, this.#ordinal), this.#plug()]);
       await this.#spawnInit(folder);
       this.#components = this.#specs().map((spec) => new Component(spec, this.#context.clock, this.#context.report));
       await Promise.all([this.#startOf('containerd', signal).then(() => this.#importImages(folder, signal)), this.#startOf('libvirtd', signal), this.#startOf('bird', signal)]);
@@ -118,18 +122,18 @@ export class LocalNode {
   }
 
   async #plug(): Promise<void> {
-    const { plan } = this.#context;
+    const { plan, record } = this.#context;
     const { bridge, gateway } = plan;
     const mac = macAddress(plan, Number(this.address.split('.').at(-1)));
     const name = this.#namespace;
     await run('ip', ['-batch', '-'], { input: `netns add ${name}\nlink add ${name} type veth peer name eth0 address ${mac} netns ${name}\nlink set ${name} master ${bridge} up\n` });
-    await run('ip', ['-n', name, '-batch', '-'], { input: `link set lo up\naddr add ${this.address}/24 dev eth0\nlink set eth0 up\nroute add default via ${gateway}\n` });
+    await run('ip', ['-n', name, '-batch', '-'], { input: `link set lo up\naddr add ${this.address}/24 dev eth0\nlink set eth0 up\nroute add default via ${gateway}\n${podRoutes(plan, record.cni, this.#ordinal)}` });
   }
 
   async #spawnInit(folder: string): Promise<void> {
     const { hierarchies, environment, layout } = this.#context;
     const files = hierarchies.map((hierarchy) => join(hierarchy.mountPoint, this.#cgroup, 'cgroup.procs'));
-    const script = bootScript({ hostname: this.name, folder, hierarchies });
+    const script = bootScript({ hostname: this.name, folder, hierarchies, bridged: this.#context.record.cni === 'bridge' });
     const words: readonly string[] = [...hostPrefix(files), 'nsenter', `--net=/run/netns/${this.#namespace}`, 'unshare', '--mount', '--pid', '--fork', '--uts', '--ipc', '--cgroup', '--kill-child', 'sh', '-c', script];
     const [file = '', ...args] = words;
     const log = await openLog(join(layout.logs, this.name, 'boot.log'));
@@ -167,12 +171,12 @@ export class LocalNode {
     return [
       spec('containerd', ['containerd', '--config=/etc/containerd/config.toml'], { ready: (signal) => accepting({ path: `${root}/run/containerd/containerd.sock` }, signal) }),
       spec('libvirtd', ['libvirtd', '-f', '/etc/libvirt/libvirtd.conf', '-p', '/run/libvirtd.pid'], { ready: (signal) => accepting({ path: `${root}/run/libvirt/libvirt-sock` }, signal) }),
-      spec('bird', ['bird', '-f', '-c', '/etc/yadokari/bird.conf', '-s', '/run/yadokari/bird.ctl']),
+      ...(record.cni === 'bridge' ? [] : [spec('bird', ['bird', '-f', '-c', '/etc/yadokari/bird.conf', '-s', '/run/yadokari/bird.ctl'], birdAgain)]),
       spec('kubelet', kubeletCommand(record.binaries, this.name, this.address)),
       spec('kube-proxy', kubeProxyCommand(record.binaries, this.name, plan)),
       ...(agent === undefined ? [] : [spec('agent', [
         nodeExecutable, '--max-semi-space-size=1', '--optimize-for-size', agent, '--kubeconfig', '/etc/yadokari/agent.kubeconfig', '--node', this.name,
-        '--node-address', this.address, '--metrics-address', `${this.address}:9402`,
+        '--node-address', this.address, '--metrics-address', `${this.address}:9402`, ...networkFlag(record.cni),
       ])]),
     ];
   }

@@ -32,5 +32,15 @@ export const toolchainPrograms: readonly ToolchainProgram[] = [
   { name: 'loopback', module: 'cni', package: 'github.com/containernetworking/plugins/plugins/main/loopback', linkerFlags: plain, seconds: 7 },
 ];
 
+/** Kubernetes' version that Helm assumes when it renders without a cluster. */
+const helmLinkerFlags = ['helm.sh/helm/v3/internal/version.version=v3.22.0', ...['pkg/lint/rules', 'pkg/chartutil'].flatMap((name) =>
+  [`helm.sh/helm/v3/${name}.k8sVersionMajor=1`, `helm.sh/helm/v3/${name}.k8sVersionMinor=34`])].map((setting) => ` -X ${setting}`).join('');
+
+/** Programs that a cluster does not need: each is built when it is first asked for, into a folder of its own. */
+export const extraPrograms: readonly ToolchainProgram[] = [
+  { name: 'helm', module: 'helm', package: 'helm.sh/helm/v3/cmd/helm', linkerFlags: `${plain}${helmLinkerFlags}`, seconds: 83 },
+  ...['main/bridge', 'ipam/host-local'].map((path) => ({ name: path.replace(/.*\//, ''), module: 'reference-cni', package: `github.com/containernetworking/plugins/plugins/${path}`, linkerFlags: plain, seconds: 5 })),
+];
+
 /** What a folder of ready binaries must have; the CNI plugins may be missing there and are built then. */
 export const requiredBinaries: readonly string[] = ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kubelet', 'kube-proxy', 'kubectl', 'etcd', 'coredns'];

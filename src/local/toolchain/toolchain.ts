@@ -7,20 +7,23 @@ import type { Progress } from '../../base/progress.ts';
 import { LocalError } from '../errors.ts';
 import { withLock } from '../lock.ts';
 import { ensureGo } from './go.ts';
-import { requiredBinaries, toolchainPrograms, type ToolchainProgram } from './programs.ts';
+import { extraPrograms, requiredBinaries, toolchainPrograms, type ToolchainProgram } from './programs.ts';
 
-export interface ToolchainOptions {
+export interface BuildOptions {
   /** Folder of the modules: deploy/toolchain. */
   readonly modules: string;
-  /** Folder of our own CNI plugin's Go sources. */
-  readonly cniSource: string;
   /** Where built programs are kept; may be shared by any number of clones and users. */
   readonly cache: string;
-  /** A folder of ready binaries to use instead. */
-  readonly binaries?: string;
   readonly environment: NodeJS.ProcessEnv;
   readonly progress: Progress;
   readonly signal?: AbortSignal;
+}
+
+export interface ToolchainOptions extends BuildOptions {
+  /** Folder of our own CNI plugin's Go sources. */
+  readonly cniSource: string;
+  /** A folder of ready binaries to use instead. */
+  readonly binaries?: string;
 }
 
 export interface Toolchain {
@@ -47,12 +50,20 @@ export async function ensureToolchain(options: ToolchainOptions): Promise<Toolch
   const jobs: BuildJob[] = wanted.map((program) => ({ program, source: join(modules, program.module), target: folder }));
   const own = await ownPlugin(cniSource, cache);
   if (own !== undefined) jobs.push(own);
-  if (jobs.some(isMissing)) {
-    const onWait = () => options.progress.line('Waiting for another run that builds the toolchain');
-    await withLock(join(cache, 'toolchain.lock'), () => buildAll(jobs.filter(isMissing), options), { onWait, ...(options.signal === undefined ? {} : { signal: options.signal }) });
-  }
+  await buildMissing(jobs, options);
   const loopback = binaries !== undefined && existsSync(join(binaries, 'loopback')) ? join(binaries, 'loopback') : join(folder, 'loopback');
   return { binaries: binaries ?? folder, cniPlugins: { loopback, ...(own === undefined ? {} : { 'yado-cni': pathOf(own) }) } };
+}
+
+/** Path of a program that clusters do not need, such as `helm`; builds it if need be. */
+export async function ensureExtraProgram(name: string, options: BuildOptions): Promise<string> {
+  const program = extraPrograms.find((candidate) => candidate.name === name);
+  if (program === undefined) throw new LocalError('UnknownProgram', `deploy/toolchain has no ${name}.`);
+  const source = join(options.modules, program.module);
+  const key = await hashOf([join(source, 'go.mod'), join(source, 'go.sum')], program.linkerFlags);
+  const job: BuildJob = { program, source, target: join(options.cache, name, key) };
+  await buildMissing([job], options);
+  return pathOf(job);
 }
 
 function requireBinaries(folder: string): void {
@@ -81,7 +92,13 @@ async function hashOf(files: readonly string[], more: string): Promise<string> {
   return hash.digest('hex').slice(0, 16);
 }
 
-async function buildAll(jobs: readonly BuildJob[], options: ToolchainOptions): Promise<void> {
+async function buildMissing(jobs: readonly BuildJob[], options: BuildOptions): Promise<void> {
+  if (!jobs.some(isMissing)) return;
+  const onWait = () => options.progress.line('Waiting for another run that builds the toolchain');
+  await withLock(join(options.cache, 'toolchain.lock'), () => buildAll(jobs.filter(isMissing), options), { onWait, ...(options.signal === undefined ? {} : { signal: options.signal }) });
+}
+
+async function buildAll(jobs: readonly BuildJob[], options: BuildOptions): Promise<void> {
   // Another run may have built all of it while we waited.
   if (jobs.length === 0) return;
   const go = await ensureGo(options);
@@ -96,7 +113,7 @@ async function buildAll(jobs: readonly BuildJob[], options: ToolchainOptions): P
   });
 }
 
-async function build(go: string, job: BuildJob, { cache, environment, signal }: ToolchainOptions): Promise<void> {
+async function build(go: string, job: BuildJob, { cache, environment, signal }: BuildOptions): Promise<void> {
   const { program, source, target } = job;
   const temporary = join(target, `.${program.name}.${process.pid}.tmp`);
   await mkdir(target, { recursive: true });

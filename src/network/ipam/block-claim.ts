@@ -27,8 +27,17 @@ export class BlockClaims {
   }
 
   async affinitiesOf(node: string, signal?: AbortSignal): Promise<readonly BlockAffinity[]> {
+    return (await this.#affinities(signal)).filter((item) => item.spec.node === node);
+  }
+
+  /** Names of all nodes with affinities. */
+  async nodes(signal?: AbortSignal): Promise<readonly string[]> {
+    return [...new Set((await this.#affinities(signal)).map((item) => item.spec.node))];
+  }
+
+  async #affinities(signal?: AbortSignal): Promise<readonly BlockAffinity[]> {
     const { items } = await this.#client.listAll(blockAffinities, signal === undefined ? {} : { signal });
-    return items.filter((item) => item.spec.node === node && item.spec.deleted !== 'true' && (item.spec.type ?? 'host') === 'host');
+    return items.filter((item) => item.spec.deleted !== 'true' && (item.spec.type ?? 'host') === 'host');
   }
 
   /** Makes the block the node's if it is nobody's. Returns the block, whosever it is; undefined when it vanished meanwhile. */

@@ -282,13 +282,18 @@ describe('CalicoIpam', () => {
     assert.deepEqual((await w.client.listAll(ipamHandles)).items, []);
   });
 
-  it('releases the idle blocks of a node that is gone', async () => {
+  it('releases the containers and the idle blocks of a node that is gone, but no address of a VM', async () => {
     const w = await world(small);
     await w.ipam.assign(request('a'));
+    const handle = handleOfVirtualMachine('default', 'vm');
+    const address = await w.ipam.assign({ handle, node: 'n1', attributes: { node: 'n1' } });
+    assert.deepEqual(await w.ipam.nodes(), ['n1']);
     await w.ipam.releaseNode('n1');
     assert.equal((await w.client.listAll(ipamBlocks)).items.length, 1);
-    await w.ipam.release(handleOfContainer('a'));
+    assert.deepEqual([await w.ipam.addressesOf(handleOfContainer('a')), await w.ipam.addressesOf(handle)], [[], [address]]);
+    await w.ipam.release(handle);
     await w.ipam.releaseNode('n1');
+    assert.deepEqual(await w.ipam.nodes(), []);
     assert.deepEqual((await w.client.listAll(ipamBlocks)).items, []);
     assert.deepEqual((await w.client.listAll(blockAffinities)).items, []);
   });

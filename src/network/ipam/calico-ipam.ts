@@ -3,9 +3,10 @@ import type { KubeClient } from '../../kube/client.ts';
 import { contains, formatCidr, liesWithin, networkOf, parseAddress } from '../address.ts';
 import { losslessCodec } from '../calico/lossless-codec.ts';
 import type { IPAMBlock, IPAMHandle } from '../calico/kinds.ts';
+import { containerOfHandle } from '../handle.ts';
 import { KeyedLock } from '../keyed-lock.ts';
 import { NetworkError, type AddressHandle, type AssignRequest, type Ipam } from '../port.ts';
-import { affinityOf, allocateAddress, allocateNext, allocationsOfHandle, hasRoom, reap, releaseAllocations, type Owner } from './block.ts';
+import { affinityOf, allocateAddress, allocateNext, allocationsOf, allocationsOfHandle, hasRoom, reap, releaseAllocations, type Owner } from './block.ts';
 import { blockCidrsOf, BlockClaims } from './block-claim.ts';
 import { BlockStore } from './block-store.ts';
 import { HandleStore } from './handle-store.ts';
@@ -86,9 +87,15 @@ export class CalicoIpam implements Ipam {
     return existing === undefined ? [] : this.#held(existing, signal);
   }
 
-  /** Gives back what a node that is gone had: its empty blocks. Those in use stay until their addresses are released. */
+  async nodes(signal?: AbortSignal): Promise<readonly string[]> {
+    return this.claims.nodes(signal);
+  }
+
   async releaseNode(node: string, signal?: AbortSignal): Promise<void> {
     this.#own.delete(node);
+    const allocations = (await this.blocks.listAll(signal)).flatMap((block) => allocationsOf(block.spec));
+    const ofContainers = allocations.flatMap(({ handle = '', attributes }) => (attributes['node'] === node && containerOfHandle(handle) !== undefined ? [handle as AddressHandle] : []));
+    for (const handle of new Set(ofContainers)) await this.release(handle, signal);
     for (const affinity of await this.claims.affinitiesOf(node, signal)) {
       const block = await this.blocks.read(affinity.spec.cidr, signal);
       if (block !== undefined && block.spec.affinity === affinityOf(node)) await this.claims.release(block, signal);

@@ -32,7 +32,8 @@ export interface VirtualMachineContext {
   readonly images: Informer<VirtualMachineImage>;
   readonly instanceTypes: Informer<InstanceType>;
   readonly nodes: Informer<Node>;
-  readonly ipam: Ipam;
+  /** Absent where another network gives the addresses. */
+  readonly ipam?: Ipam;
   readonly events: EventRecorder;
   readonly clock: Clock;
   readonly log: Log;
@@ -165,7 +166,7 @@ export class VirtualMachineReconciler {
     // The cache may be behind: the address is released only when the API itself knows no anchor.
     const { items } = await client.list(pods, { namespace, labelSelector: `${LABEL_VIRTUAL_MACHINE}=${name}`, signal });
     if (items.some((pod) => isAnchorOf(pod, vm))) return { requeueAfterMs: 200 };
-    await ipam.release(handleOfVirtualMachine(namespace, name), signal);
+    await ipam?.release(handleOfVirtualMachine(namespace, name), signal);
     try {
       await client.patch(virtualMachines, { name, namespace }, { metadata: { finalizers: finalizers.filter((finalizer) => finalizer !== FINALIZER), resourceVersion: vm.metadata.resourceVersion } }, { signal });
     } catch (error) {

@@ -26,7 +26,7 @@ export function birdConfig(input: BirdInput): string {
   return `# Written by the yadokari agent; changes are overwritten.
 log stderr { warning, error, fatal, bug };
 router id ${input.address};
-graceful restart wait 30;
+graceful restart wait 5;
 
 protocol device {
   scan time 10;
