@@ -106,6 +106,10 @@ const spec = withRules(Type.Object({
   sshKeys: Type.Optional(Type.Array(Type.Object({ secret: objectName('A Secret whose values are public keys, one a line.') }), { description: 'Public keys for the default user, through cloud-init.', maxItems: 16 })),
   probes: Type.Optional(Type.Object({ readiness: Type.Optional(probe) }, { description: 'When the guest counts as ready.' })),
   terminationGracePeriodSeconds: Type.Optional(Type.Integer({ description: 'Seconds that the guest has to shut down before it is ended. Default 60.', default: 60, minimum: 0, maximum: 86400 })),
+  evictionStrategy: Type.Optional(oneOf(['Restart', 'Block'], {
+    description: 'What an eviction, such as a drain of the node, does. Restart: the guest shuts down cleanly and starts on another node, or waits for this one when its disks are there. Block: the eviction is refused (429) until a person stops or deletes the machine.',
+    default: 'Restart',
+  })),
   nodeSelector: Type.Optional(podField<Readonly<Record<string, string>>>('nodeSelector')),
   affinity: Type.Optional(podField('affinity')),
   tolerations: Type.Optional(podField<readonly Toleration[]>('tolerations')),

@@ -80,6 +80,10 @@ export interface Lease extends KubeObject {
   };
 }
 
+export interface PodDisruptionBudget extends KubeObject {
+  readonly spec: { readonly minAvailable: number; readonly selector: { readonly matchLabels: Readonly<Record<string, string>> } };
+}
+
 export interface Event extends KubeObject {
   readonly metadata: ObjectMeta;
   readonly [field: string]: unknown;
@@ -90,4 +94,5 @@ export const nodes = defineResource<Node>('v1', 'Node', 'nodes', false);
 export const secrets = defineResource<Secret>('v1', 'Secret', 'secrets');
 export const namespaces = defineResource<Namespace>('v1', 'Namespace', 'namespaces', false);
 export const leases = defineResource<Lease>('coordination.k8s.io/v1', 'Lease', 'leases');
+export const podDisruptionBudgets = defineResource<PodDisruptionBudget>('policy/v1', 'PodDisruptionBudget', 'poddisruptionbudgets');
 export const events = defineResource<Event>('events.k8s.io/v1', 'Event', 'events');

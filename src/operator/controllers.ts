@@ -3,7 +3,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { Controller, type ControllerMetrics } from '../kube/controller.ts';
-import { nodes, pods } from '../kube/core.ts';
+import { nodes, podDisruptionBudgets, pods } from '../kube/core.ts';
 import type { EventRecorder } from '../kube/event-recorder.ts';
 import { Informer } from '../kube/informer.ts';
 import type { ManagerOptions } from '../kube/manager.ts';
@@ -36,9 +36,10 @@ export function createControllers(options: OperatorOptions): { readonly informer
   const ourPods = new Informer(client, yadoPods, { log });
   const images = new Informer(client, virtualMachineImages, { log });
   const types = new Informer(client, instanceTypes, { log });
+  const budgets = new Informer(client, podDisruptionBudgets, { log, labelSelector: LABEL_VIRTUAL_MACHINE });
   const nodeInformer = new Informer(client, nodes, { log });
 
-  const vmReconciler = new VirtualMachineReconciler({ ...options, vms, anchors, images, instanceTypes: types, nodes: nodeInformer });
+  const vmReconciler = new VirtualMachineReconciler({ ...options, vms, anchors, images, instanceTypes: types, nodes: nodeInformer, budgets });
   const vmsUsing = (index: string) => (object: KubeObject): readonly ObjectKey[] => vms.byIndex(index, keyOf(object)).map(keyOf);
   const vmsOnNode = (node: KubeObject): readonly ObjectKey[] => anchors.byIndex('node', node.metadata.name).flatMap((pod) => {
     const owner = controllerOf(pod);
@@ -49,6 +50,7 @@ export function createControllers(options: OperatorOptions): { readonly informer
     new Controller({ name: 'virtual-machine', reconcile: vmReconciler.reconcile, log, clock, metrics })
       .watch(vms)
       .watchOwned(anchors, 'VirtualMachine')
+      .watchOwned(budgets, 'VirtualMachine')
       .watchMapped(images, vmsUsing('image'))
       .watchMapped(types, vmsUsing('instanceType'))
       .watchMapped(nodeInformer, vmsOnNode),
@@ -65,7 +67,7 @@ export function createControllers(options: OperatorOptions): { readonly informer
     goneNodes.enqueue(ALL_NODES);
     controllers.push(goneNodes);
   }
-  return { informers: [vms, anchors, corePods, ourPods, images, types, nodeInformer], controllers };
+  return { informers: [vms, anchors, corePods, ourPods, images, types, nodeInformer, budgets], controllers };
 }
 
 function imagesOf(vm: VirtualMachine): readonly string[] {

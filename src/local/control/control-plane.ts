@@ -8,6 +8,7 @@ import { writeFileAtomically } from '../file.ts';
 import { birdAgain, hostBirdConfig } from '../host-network.ts';
 import { kubeconfigText } from '../kubeconfig.ts';
 import { clusterCgroup } from '../layout.ts';
+import { leanNode } from '../lean-node.ts';
 import { controlPlaneCertificates } from '../pki.ts';
 import { networkFlag } from '../node/foreign-cni.ts';
 import { apiServerCommand, controllerManagerCommand, corefile, etcdCommand, kubeconfigPath, schedulerCommand } from './commands.ts';
@@ -89,7 +90,7 @@ export class ControlPlane {
       spec('coredns', [`${record.binaries}/coredns`, '-conf', join(layout.run, 'Corefile')], { graceMs: 1000 }),
       ...(record.cni === 'bridge' ? [] : [spec('bird', ['bird', '-f', '-c', join(layout.run, 'bird.conf'), '-s', join(layout.run, 'bird.ctl')], birdAgain)]),
       ...(operator === undefined ? [] : [spec('operator', [
-        nodeExecutable, '--max-semi-space-size=1', '--optimize-for-size', operator, '--kubeconfig', kubeconfigPath(layout, 'operator'),
+        ...leanNode(nodeExecutable), operator, '--kubeconfig', kubeconfigPath(layout, 'operator'),
         '--metrics-address', `${plan.gateway}:9401`, '--identity', `${layout.name}-operator`, ...networkFlag(record.cni),
       ])]),
     ];

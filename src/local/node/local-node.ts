@@ -12,6 +12,7 @@ import { LocalError } from '../errors.ts';
 import { readIfExists, writeFileAtomically } from '../file.ts';
 import { clusterCgroup } from '../layout.ts';
 import { macAddress, nodeAddress, nodeNamespace } from '../network-plan.ts';
+import { leanNode } from '../lean-node.ts';
 import { openLog } from '../log-file.ts';
 import { bootScript } from './boot-script.ts';
 import { birdAgain } from '../host-network.ts';
@@ -175,7 +176,7 @@ export class LocalNode {
       spec('kubelet', kubeletCommand(record.binaries, this.name, this.address)),
       spec('kube-proxy', kubeProxyCommand(record.binaries, this.name, plan)),
       ...(agent === undefined ? [] : [spec('agent', [
-        nodeExecutable, '--max-semi-space-size=1', '--optimize-for-size', agent, '--kubeconfig', '/etc/yadokari/agent.kubeconfig', '--node', this.name,
+        ...leanNode(nodeExecutable), agent, '--kubeconfig', '/etc/yadokari/agent.kubeconfig', '--node', this.name,
         '--node-address', this.address, '--metrics-address', `${this.address}:9402`, ...networkFlag(record.cni),
       ])]),
     ];

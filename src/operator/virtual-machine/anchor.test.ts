@@ -36,8 +36,16 @@ describe('an anchor', () => {
     assert.equal(pod.spec['hostname'], 'front');
   });
 
+  it('has the annotations of its machine that are meant for pods', () => {
+    const vm = machine();
+    const annotations = { 'kubernetes.io/ingress-bandwidth': '10M', 'yadokari.dev/guest': '{}', 'kubectl.kubernetes.io/last-applied-configuration': '{}', 'meta.helm.sh/release-name': 'web' };
+    const pod = build({ ...vm, metadata: { ...vm.metadata, annotations } });
+    assert.deepEqual(Object.keys(pod.metadata.annotations ?? {}).sort(), ['kubernetes.io/ingress-bandwidth', 'yadokari.dev/guest']);
+    assert.deepEqual(JSON.parse(pod.metadata.annotations?.[ANNOTATION_GUEST] ?? ''), guest);
+  });
+
   it('asks the scheduler for what QEMU needs, and a tenth of its CPUs', () => {
-    assert.deepEqual((build(machine()).spec.containers[0] as { resources?: unknown }).resources, { requests: { cpu: '400m', memory: `${2048 + 128}Mi` } });
+    assert.deepEqual((build(machine()).spec.containers[0] as { resources?: unknown }).resources, { requests: { cpu: '400m', memory: `${2048 + 128}Mi` }, limits: { cpu: '4', memory: `${2048 + 128}Mi` } });
     assert.equal(overheadMiB(2048), 128);
   });
 

@@ -46,7 +46,7 @@ export function buildAnchor(vm: VirtualMachine, guest: CompiledGuest, name: stri
       name,
       namespace: metadata.namespace ?? 'default',
       labels: { ...metadata.labels, [LABEL_VIRTUAL_MACHINE]: metadata.name },
-      annotations: { [ANNOTATION_GUEST]: JSON.stringify(guest) },
+      annotations: { ...inherited(metadata.annotations), [ANNOTATION_GUEST]: JSON.stringify(guest) },
       finalizers: [FINALIZER_GUEST],
       ownerReferences: [{ apiVersion: API_VERSION, kind: 'VirtualMachine', name: metadata.name, uid: metadata.uid ?? '', controller: true, blockOwnerDeletion: true }],
     },
@@ -64,7 +64,7 @@ export function buildAnchor(vm: VirtualMachine, guest: CompiledGuest, name: stri
         name: 'guest',
         image: options.pauseImage,
         imagePullPolicy: 'IfNotPresent',
-        resources: { requests: { cpu: `${vcpus(guest) * MILLICPU_PER_CPU}m`, memory: `${guest.memoryMiB + overheadMiB(guest.memoryMiB)}Mi` } },
+        resources: resourcesOf(guest),
         securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } },
         ...(spec.network?.ports === undefined ? {} : { ports: spec.network.ports.map(({ port, ...rest }) => ({ containerPort: port, ...rest })) }),
         ...(spec.probes?.readiness === undefined ? {} : { readinessProbe: probeOf(spec.probes.readiness) }),
@@ -75,6 +75,17 @@ export function buildAnchor(vm: VirtualMachine, guest: CompiledGuest, name: stri
 
 export function vcpus(guest: CompiledGuest): number {
   return guest.cpu.sockets * guest.cpu.cores * guest.cpu.threads;
+}
+
+/** Requests are for the scheduler and quotas; limits are what the guest's own cgroup is held to. */
+function resourcesOf(guest: CompiledGuest): Record<string, unknown> {
+  const memory = `${guest.memoryMiB + overheadMiB(guest.memoryMiB)}Mi`;
+  return { requests: { cpu: `${vcpus(guest) * MILLICPU_PER_CPU}m`, memory }, limits: { cpu: String(vcpus(guest)), memory } };
+}
+
+/** Annotations that say something of the pod, such as a CNI's: all but ours and those of the tools that wrote the machine. */
+function inherited(annotations: Readonly<Record<string, string>> = {}): Record<string, string> {
+  return Object.fromEntries(Object.entries(annotations).filter(([key]) => !/^([^/]+\.)?(yadokari\.dev|kubectl\.kubernetes\.io|helm\.sh|argoproj\.io|fluxcd\.io)\//.test(key)));
 }
 
 function scheduling(vm: VirtualMachine, home: string | undefined): Record<string, unknown> {

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { API_VERSION, FINALIZER } from '../../api/group.ts';
 import { ManualClock } from '../../base/clock.ts';
 import { silentLog } from '../../base/log.ts';
 import { KubeClient } from '../../kube/client.ts';
 import { conditionOf } from '../../kube/conditions.ts';
-import { nodes, pods, type Pod } from '../../kube/core.ts';
+import { nodes, podDisruptionBudgets, pods, type Pod } from '../../kube/core.ts';
 import { EventRecorder } from '../../kube/event-recorder.ts';
 import { FakeApi } from '../../kube/fake-api.ts';
 import { Informer } from '../../kube/informer.ts';
@@ -37,7 +38,7 @@ async function given(vm: VirtualMachine, anchors: readonly Pod[] = []) {
   const informers = {
     vms: new Informer(client, virtualMachines),
     anchors: new Informer(client, pods, { indexers: { owner: (pod) => (pod.metadata.ownerReferences ?? []).map(({ uid }) => uid) } }),
-    images: new Informer(client, virtualMachineImages), instanceTypes: new Informer(client, instanceTypes), nodes: new Informer(client, nodes),
+    images: new Informer(client, virtualMachineImages), instanceTypes: new Informer(client, instanceTypes), nodes: new Informer(client, nodes), budgets: new Informer(client, podDisruptionBudgets),
   };
   for (const informer of Object.values(informers)) informer.start();
   await Promise.all(Object.values(informers).map((informer) => informer.waitForSync(signal)));
@@ -46,6 +47,11 @@ async function given(vm: VirtualMachine, anchors: readonly Pod[] = []) {
   const reconciler = new VirtualMachineReconciler({ client, ...informers, ipam, events, clock, log: silentLog, anchor: { pauseImage: 'pause:1' } });
   return {
     api, ipam, clock,
+    /** Changes the spec as the cache sees it. */
+    change: async (spec: Partial<VirtualMachine['spec']>) => {
+      api.put(everywhere, { ...vm, spec: { ...vm.spec, ...spec } });
+      await delay(20);
+    },
     reconcile: async () => reconciler.reconcile('shop/web', signal),
     vm: () => api.objects.get(`${VMS}/web`) as unknown as VirtualMachine,
     anchors: () => [...api.objects].filter(([path]) => path.startsWith(`${PODS}/`)).map(([, pod]) => pod.metadata.name),
@@ -59,6 +65,7 @@ describe('a virtual machine', () => {
     await world.reconcile();
     await world.reconcile();
     assert.deepEqual(world.anchors(), [anchorName(machine(), undefined)]);
+    assert.equal(world.api.requests.filter((request) => /^POST .*\/pods/.test(request)).length, 1);
   });
 
   it('says what it waits for when an image is missing, and gets no anchor', async () => {
@@ -83,6 +90,19 @@ describe('a virtual machine', () => {
     world.api.faults.push({ match: /^POST .*\/pods/, status: 500 });
     await assert.rejects(world.reconcile());
     assert.equal(world.vm().status, undefined);
+  });
+
+  it('has a budget that refuses its eviction while its evictionStrategy is Block', async () => {
+    const budgets = '/apis/policy/v1/poddisruptionbudgets';
+    await using world = await given(machine({}, { evictionStrategy: 'Block' }));
+    await world.reconcile();
+    const path = '/apis/policy/v1/namespaces/shop/poddisruptionbudgets/evictionstrategy-block-web';
+    const budget = world.api.objects.get(path);
+    assert.deepEqual(budget?.spec, { minAvailable: 1, selector: { matchLabels: { 'yadokari.dev/virtual-machine': 'web' } } });
+    if (budget !== undefined) world.api.put(budgets, budget);
+    await world.change({ evictionStrategy: 'Restart' });
+    await world.reconcile();
+    assert.equal(world.api.objects.get(path), undefined);
   });
 
   it('goes once its anchors are gone and its address is released', async () => {

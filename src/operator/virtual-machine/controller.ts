@@ -7,7 +7,7 @@ import type { Log } from '../../base/log.ts';
 import { isAlreadyExists, isNotFound, isRefused } from '../../kube/api-error.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import type { Reconcile, Result } from '../../kube/controller.ts';
-import { pods, type Node, type Pod } from '../../kube/core.ts';
+import { pods, type Node, type Pod, type PodDisruptionBudget } from '../../kube/core.ts';
 import type { EventRecorder } from '../../kube/event-recorder.ts';
 import type { Informer } from '../../kube/informer.ts';
 import { isDeleting, keyFor, keyOf, type ObjectKey } from '../../kube/object.ts';
@@ -15,6 +15,7 @@ import { virtualMachines, type InstanceType, type VirtualMachine, type VirtualMa
 import { handleOfVirtualMachine } from '../../network/handle.ts';
 import type { Ipam } from '../../network/port.ts';
 import { anchorName, buildAnchor, isAnchorOf, type AnchorOptions } from './anchor.ts';
+import { ensureEvictionStrategy } from './eviction.ts';
 import { compileGuest, UnresolvedError } from './guest-compiler.ts';
 import { notesOf } from './notes.ts';
 import { releaseLostAnchor } from './lost-node.ts';
@@ -32,6 +33,8 @@ export interface VirtualMachineContext {
   readonly images: Informer<VirtualMachineImage>;
   readonly instanceTypes: Informer<InstanceType>;
   readonly nodes: Informer<Node>;
+  /** Budgets of machines that block their eviction. */
+  readonly budgets: Informer<PodDisruptionBudget>;
   /** Absent where another network gives the addresses. */
   readonly ipam?: Ipam;
   readonly events: EventRecorder;
@@ -42,11 +45,15 @@ export interface VirtualMachineContext {
 
 /** How long a deletion may take before the status says Terminating: shorter ones are not worth a write. */
 const QUIET_DELETION_MS = 5000;
+/** How long the cache may take to show what was made. */
+const CACHE_LAG_MS = 2000;
 
 /** Turns a VirtualMachine into an anchor, judges ended guests by the runStrategy and says in the status what is true. */
 export class VirtualMachineReconciler {
   readonly #context: VirtualMachineContext;
   readonly #pace = new StatusPace();
+  /** The anchors made last: the cache shows them a moment later. */
+  readonly #made = new Map<ObjectKey, { readonly name: string; readonly at: number }>();
 
   constructor(context: VirtualMachineContext) {
     this.#context = context;
@@ -55,13 +62,17 @@ export class VirtualMachineReconciler {
   readonly reconcile: Reconcile = async (key: ObjectKey, signal: AbortSignal): Promise<Result | void> => {
     const { vms, anchors, clock } = this.#context;
     const vm = vms.get(key);
-    if (vm === undefined) return this.#pace.forget(key);
+    if (vm === undefined) {
+      this.#made.delete(key);
+      return this.#pace.forget(key);
+    }
     const owned = anchors.byIndex('owner', vm.metadata.uid ?? '');
     for (const anchor of owned) await releaseLostAnchor(this.#context, anchor, signal);
     const verdict = judge(vm, owned, clock.now());
     if (isDeleting(vm)) return this.#finalize(vm, owned, verdict, signal);
     const guest = this.#compile(vm);
     await this.#ensureFinalizer(vm, signal);
+    await ensureEvictionStrategy(this.#context, vm, signal);
     const outcome = await this.#act(vm, guest, verdict, signal);
     const refusal = outcome instanceof UnresolvedError ? outcome : undefined;
     const created = outcome instanceof UnresolvedError ? undefined : outcome;
@@ -118,12 +129,16 @@ export class VirtualMachineReconciler {
   }
 
   async #start(vm: VirtualMachine, guest: CompiledGuest, signal: AbortSignal): Promise<Pod | UnresolvedError | undefined> {
-    const { client, anchor } = this.#context;
+    const { client, anchor, clock } = this.#context;
     const previous = vm.status?.anchor;
+    const [name, made] = [anchorName(vm, previous), this.#made.get(keyOf(vm))];
+    if (made?.name === name && clock.now() - made.at < CACHE_LAG_MS) return undefined;
     // The cache may be behind: never a second anchor while the last one is still there.
     if (previous !== undefined && await exists(client, vm, previous, signal)) return undefined;
     try {
-      return await client.create(pods, buildAnchor(vm, guest, anchorName(vm, previous), anchor), { signal });
+      const created = await client.create(pods, buildAnchor(vm, guest, name, anchor), { signal });
+      this.#made.set(keyOf(vm), { name, at: clock.now() });
+      return created;
     } catch (error) {
       if (isAlreadyExists(error)) return undefined;
       // Such as an exhausted quota: said in the status, and tried again with growing delays.
