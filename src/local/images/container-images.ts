@@ -3,7 +3,7 @@ import { silentProgress } from '../../base/progress.ts';
 import { cachedBuild } from './build-cache.ts';
 import { FileTree } from './file-tree.ts';
 import { addBusybox, type ImageBuildOptions } from './guest-image.ts';
-import { ociArchive } from './oci-archive.ts';
+import { ociArchive, type OciImage } from './oci-archive.ts';
 import { unpackPackages } from './packages.ts';
 import { pauseProgram } from './pause-program.ts';
 
@@ -29,13 +29,21 @@ export async function buildContainerImages(options: ImageBuildOptions): Promise<
       step.update("fetching Debian's packages");
       const [busybox = ''] = await unpackPackages(['busybox'], { folder, ...(options.signal === undefined ? {} : { signal: options.signal }) });
       step.update('packing');
-      return ociArchive([
-        { name: pauseImageName, tree: new FileTree().file('pause', pauseProgram(), 0o755), entrypoint: ['/pause'] },
-        { name: helloImageName, tree: await helloTree(busybox, options.signal), command: ['/bin/sh'], environment: ['PATH=/bin:/sbin:/usr/bin:/usr/sbin'] },
+      const archive = await ociArchive([
+        pauseImage([pauseImageName]),
+        { names: [helloImageName], layers: [await helloTree(busybox, options.signal)], command: ['/bin/sh'], environment: ['PATH=/bin:/sbin:/usr/bin:/usr/sbin'] },
       ]);
+      return archive.content;
     }),
   });
   return { path, names: [pauseImageName, helloImageName] };
+}
+
+/** One file that needs nothing else, not even root. */
+export function pauseImage(names: readonly string[], files: Readonly<Record<string, string>> = {}): OciImage {
+  const tree = new FileTree().file('pause', pauseProgram(), 0o755);
+  for (const [path, content] of Object.entries(files)) tree.file(path, content);
+  return { names, layers: [tree], entrypoint: ['/pause'], user: '65535:65535' };
 }
 
 async function helloTree(busybox: string, signal?: AbortSignal): Promise<FileTree> {

@@ -41,7 +41,8 @@ async function unpackPackage(name: string, options: PackageOptions): Promise<str
   return content;
 }
 
-function refresh(options: PackageOptions): Promise<void> {
+/** Fetches apt's lists anew. */
+export function refresh(options: PackageOptions): Promise<void> {
   return apt(['apt-get', '-q', 'update'], "apt's lists cannot be refreshed; check the network", options);
 }
 
@@ -65,7 +66,8 @@ export async function librariesOf(programs: readonly string[], signal?: AbortSig
   return [...new Set(paths)].sort();
 }
 
-async function apt(command: readonly string[], message: string, options: PackageOptions): Promise<void> {
+/** Runs one of apt's programs in the folder; what goes wrong becomes a PackageError with this message. */
+export async function apt(command: readonly string[], message: string, options: PackageOptions): Promise<void> {
   const [file = '', ...args] = command;
   try {
     // apt's own sandbox user cannot write to our folder; downloads as root are meant here.
@@ -76,6 +78,6 @@ async function apt(command: readonly string[], message: string, options: Package
   }
 }
 
-function abort(signal: AbortSignal | undefined): { readonly signal?: AbortSignal } {
+export function abort(signal: AbortSignal | undefined): { readonly signal?: AbortSignal } {
   return signal === undefined ? {} : { signal };
 }
