@@ -30,8 +30,8 @@ export interface AgentOptions {
   /** Name of the Node that this agent serves. */
   readonly node: string;
   readonly hypervisor: Hypervisor;
-  /** The node's network, given how to look up pods. */
-  readonly network: (lookup: PodLookup) => NodeNetwork;
+  /** The node's network, given how to look up pods, and whom to tell that an anchor's place on it may be another one now. */
+  readonly network: (lookup: PodLookup, onMoved: (anchor: ObjectKey) => void) => NodeNetwork;
   readonly images: ImageStore;
   readonly disks: DiskStore;
   readonly runtime: ContainerRuntime;
@@ -62,7 +62,10 @@ export class Agent {
     const pods = new Informer(client, podResource, { fieldSelector: `spec.nodeName=${node}`, log, indexers: { guest: guestOf } });
     const machines = new Informer<KubeObject>(client, metadataOf(virtualMachines), { log });
     const endpoints = new EndpointRegistry();
-    const network = options.network(createPodLookup(client, pods, endpoints));
+    const network = options.network(createPodLookup(client, pods, endpoints), (anchor) => {
+      reconciler.reconnect(anchor);
+      this.#anchors.enqueue(anchor);
+    });
     const consoles = new ConsoleForwarders({ disks, podLogDirectory: options.podLogDirectory, log });
     const reporter = new GuestReporter({ client, node, clock });
     const imports = new ImageImports({ images, onEnd: ({ key }) => this.#anchors.enqueue(key) });

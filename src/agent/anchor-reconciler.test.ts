@@ -63,6 +63,7 @@ async function given(options: { readonly stored?: Partial<GuestStatus>; readonly
   const reconciler = new AnchorReconciler({ pods, machines, hypervisor, starter, stopper, reporter, consoles, events, clock, log: silentLog });
   return {
     clock, api, hypervisor, network,
+    reconnect: () => reconciler.reconnect(KEY),
     guest: () => (api.objects.get(`${VMS}/web`) as unknown as VirtualMachine).status?.guest,
     reconcile: async () => {
       const done = reconciler.reconcile(KEY, signal);
@@ -103,6 +104,35 @@ describe('an anchor of this node', () => {
     assert.equal(hypervisor.runOf('shop.web'), run);
     assert.equal(world.guest()?.phase, 'Running');
     assert.equal(world.network.guests.size, 1);
+  });
+
+  for (const [change, address, plugs] of [['no new address', '10.244.238.0', []], ['another address', '10.244.9.9', [false, true]]] as const) {
+    it(`gets ${change} when its place on the network is asked for anew: its guest's cable tells it`, async () => {
+      await using world = await given();
+      await world.reconcile();
+      const plugged: boolean[] = [];
+      world.hypervisor.setLink = async (_id, _mac, up) => void plugged.push(up);
+      const ensure = world.network.ensureGuest.bind(world.network);
+      world.network.ensureGuest = async (request) => ({ ...await ensure(request), address });
+      await world.reconcile();
+      assert.equal(world.guest()?.address, '10.244.238.0');
+      world.reconnect();
+      const done = world.reconcile();
+      await world.clock.advance(2000);
+      await done;
+      assert.deepEqual([world.guest()?.address, plugged], [address, plugs]);
+    });
+  }
+
+  it('tells a guest whose address became another one while no agent was there', async () => {
+    await using hypervisor = await runningHost();
+    await using world = await given({ hypervisor, stored: { address: '10.244.9.9', startedAt: '2026-01-01T10:00:00Z' } });
+    const plugged: boolean[] = [];
+    world.hypervisor.setLink = async (_id, _mac, up) => void plugged.push(up);
+    const done = world.reconcile();
+    await world.clock.advance(2000);
+    await done;
+    assert.deepEqual([world.guest()?.address, plugged], ['10.244.238.0', [false, true]]);
   });
 
   it('writes nothing when nothing changed', async () => {

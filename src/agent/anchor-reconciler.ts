@@ -5,13 +5,14 @@ import type { Reconcile, Result } from '../kube/controller.ts';
 import type { Pod } from '../kube/core.ts';
 import type { EventRecorder } from '../kube/event-recorder.ts';
 import type { Informer } from '../kube/informer.ts';
-import { isDeleting, type KubeObject } from '../kube/object.ts';
+import { isDeleting, type KubeObject, type ObjectKey } from '../kube/object.ts';
 import type { GuestEndpoint } from '../network/port.ts';
 import type { GuestState, Hypervisor, HypervisorInfo } from '../vm/port.ts';
 import { anchorOf, isHeld, type Anchor } from './anchor.ts';
 import type { ConsoleForwarders } from './console-forwarders.ts';
 import type { GuestReporter } from './guest-reporter.ts';
 import { machineOf, type GuestStarter } from './guest-starter.ts';
+import { replug } from './guest-link.ts';
 import type { GuestStopper } from './guest-stopper.ts';
 import { osNameOf } from './guest-system.ts';
 
@@ -45,6 +46,8 @@ export class AnchorReconciler {
   readonly #options: AnchorReconcilerOptions;
   /** Guests whose network this process has made or found again, by the anchor's uid. */
   readonly #running = new Map<string, Running>();
+  /** Anchors whose place on the network must be asked for anew. */
+  readonly #moved = new Set<ObjectKey>();
   #info: HypervisorInfo | undefined;
 
   constructor(options: AnchorReconcilerOptions) {
@@ -59,6 +62,11 @@ export class AnchorReconciler {
     const state = await this.#options.hypervisor.get(anchor.guest.uid, signal);
     return isDeleting(anchor.pod) ? this.#end(anchor, state, signal) : this.#run(anchor, state, signal);
   };
+
+  /** The anchor's place on the network may be another one now; its next reconcile asks for it. */
+  reconnect(anchor: ObjectKey): void {
+    this.#moved.add(anchor);
+  }
 
   async #run(anchor: Anchor, state: GuestState, signal: AbortSignal): Promise<Result | void> {
     if (state.phase === 'running') return this.#reportRunning(anchor, state, signal);
@@ -85,9 +93,8 @@ export class AnchorReconciler {
   }
 
   async #reportRunning(anchor: Anchor, state: GuestState & { phase: 'running' }, signal: AbortSignal): Promise<Result | undefined> {
-    const { reporter, starter, consoles, hypervisor } = this.#options;
-    const running = this.#running.get(anchor.uid) ?? { endpoint: await starter.connect(anchor, signal), asked: 0 };
-    this.#running.set(anchor.uid, running);
+    const { reporter, consoles, hypervisor } = this.#options;
+    const running = await this.#connected(anchor, signal);
     await consoles.open(anchor);
     const asking = state.agentConnected && running.osName === undefined && running.asked < MOST_QUESTIONS;
     if (asking) {
@@ -111,6 +118,25 @@ export class AnchorReconciler {
     return waiting ? { requeueAfterMs: ASK_AGAIN_MS } : undefined;
   }
 
+  /** The running guest with its place on the network; a guest that has another address than it was told is told to ask again. */
+  async #connected(anchor: Anchor, signal: AbortSignal): Promise<Running> {
+    const { reporter, starter, hypervisor, clock } = this.#options;
+    const known = this.#running.get(anchor.uid);
+    if (known !== undefined && !this.#moved.has(anchor.key)) return known;
+    this.#moved.delete(anchor.key);
+    try {
+      const former = known?.endpoint.address ?? (await reporter.stored(anchor, signal))?.address;
+      const endpoint = await starter.connect(anchor, signal);
+      if (former !== undefined && former !== endpoint.address) await replug(hypervisor, anchor.guest.uid, endpoint.macAddress, clock, signal);
+      const running: Running = { asked: 0, ...known, endpoint };
+      this.#running.set(anchor.uid, running);
+      return running;
+    } catch (error) {
+      this.#moved.add(anchor.key);
+      throw error;
+    }
+  }
+
   async #reportEnd(anchor: Anchor, how: 'shutdown' | 'destroyed' | 'crashed', signal: AbortSignal): Promise<void> {
     const { reporter, events } = this.#options;
     const [reason, message] = how === 'shutdown' ? ['Shutdown', 'the guest powered off'] : how === 'crashed' ? ['Crashed', 'the guest or its QEMU crashed'] : ['Crashed', 'the guest was ended by somebody on its node'];
@@ -132,6 +158,7 @@ export class AnchorReconciler {
     }
     await stopper.release(anchor, signal);
     this.#running.delete(anchor.uid);
+    this.#moved.delete(anchor.key);
     reporter.forget(anchor);
     this.#options.log.info({ anchor: anchor.key }, 'guest is gone');
   }

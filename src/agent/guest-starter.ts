@@ -76,6 +76,7 @@ export class GuestStarter {
       virtualMachine: guest.name,
       uid: guest.uid,
       pod: name,
+      podUid: anchor.uid,
       hostname: guest.hostname,
       ...(guest.address === undefined ? {} : { address: guest.address }),
       ...(guest.macAddress === undefined ? {} : { macAddress: guest.macAddress }),

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { Command } from 'commander';
-import { Agent } from '../agent/agent.ts';
+import { Command, Option } from 'commander';
+import { Agent, type AgentOptions } from '../agent/agent.ts';
 import { systemClock } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
 import { createLog } from '../base/log.ts';
@@ -11,6 +11,7 @@ import { HealthServer } from '../kube/health-server.ts';
 import { createMetrics } from '../kube/metrics.ts';
 import { HttpTransport, loadKubeconfig } from '../kube/transport.ts';
 import { NativeNetwork } from '../network/drivers/native/native-network.ts';
+import { SplicedNetwork } from '../network/drivers/spliced/spliced-network.ts';
 import { FolderDiskStore } from '../vm/disks/store.ts';
 import { probeAcceleration } from '../vm/drivers/libvirt/acceleration.ts';
 import { LibvirtHypervisor } from '../vm/drivers/libvirt/hypervisor.ts';
@@ -19,7 +20,8 @@ import { FolderImageStore } from '../vm/images/store.ts';
 interface Options {
   readonly kubeconfig?: string;
   readonly node: string;
-  readonly nodeAddress: string;
+  readonly network: 'native' | 'spliced';
+  readonly nodeAddress?: string;
   readonly metricsAddress: string;
   readonly stateDirectory: string;
   readonly libvirtSocket: string;
@@ -31,10 +33,11 @@ interface Options {
   readonly logLevel: string;
 }
 
-const options = new Command('yado-agent')
+const program = new Command('yado-agent')
   .description("runs the guests of one node and the node's network")
   .requiredOption('--node <name>', 'name of the Node')
-  .requiredOption('--node-address <address>', 'address of this host that other nodes reach')
+  .addOption(new Option('--network <mode>', "native: this agent is the node's network; spliced: guests are on the network of the cluster's own CNI").choices(['native', 'spliced']).default('native'))
+  .option('--node-address <address>', 'address of this host that other nodes reach; the native network needs it')
   .option('--kubeconfig <file>', 'default: as kubectl finds it, or the service account')
   .option('--metrics-address <host:port>', 'where /healthz, /readyz and /metrics are served', '127.0.0.1:9402')
   .option('--state-directory <folder>', 'disks, images and network state', '/var/lib/yadokari')
@@ -45,18 +48,29 @@ const options = new Command('yado-agent')
   .option('--cluster-dns <address...>', 'name servers that guests are told', ['10.98.0.10'])
   .option('--cluster-domain <domain>', "the cluster's DNS domain", 'cluster.local')
   .option('--log-level <level>', 'trace, debug, info, warn or error', 'info')
-  .parse()
-  .opts<Options>();
+  .parse();
+const options = program.opts<Options>();
 
 const log = createLog({ level: options.logLevel, fields: { component: 'agent', node: options.node } });
 const stop = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort(new Error(`ended by ${signal}`)));
 
-const { node, nodeAddress, stateDirectory, clusterDomain } = options;
+const { node, stateDirectory, clusterDomain } = options;
 const metrics = createMetrics();
 const config = loadKubeconfig(options.kubeconfig === undefined ? {} : { kubeconfig: options.kubeconfig });
 const client = new KubeClient(new HttpTransport(config), { observe: metrics.apiCalls });
 const events = new EventRecorder({ client, controller: 'yadokari.dev/agent', instance: node, log });
+const runtime = new CriRuntime({ socket: options.containerdSocket });
+const network: AgentOptions['network'] = (lookup, onMoved) => {
+  const common = {
+    stateDirectory: join(stateDirectory, 'network'),
+    dns: { servers: options.clusterDns, search: (namespace: string) => [`${namespace}.svc.${clusterDomain}`, `svc.${clusterDomain}`, clusterDomain] },
+    log,
+  };
+  if (options.network === 'spliced') return new SplicedNetwork({ ...common, sandboxes: runtime, onMoved });
+  const { nodeAddress } = options;
+  return nodeAddress === undefined ? program.error('error: the native network needs --node-address <address>') : new NativeNetwork({ ...common, client, node, nodeAddress, lookup });
+};
 const agent = new Agent({
   client,
   node,
@@ -65,14 +79,10 @@ const agent = new Agent({
     acceleration: () => probeAcceleration({ stateFolder: join(stateDirectory, 'hypervisor') }),
     log,
   }),
-  network: (lookup) => new NativeNetwork({
-    client, node, nodeAddress, lookup, log,
-    stateDirectory: join(stateDirectory, 'network'),
-    dns: { servers: options.clusterDns, search: (namespace) => [`${namespace}.svc.${clusterDomain}`, `svc.${clusterDomain}`, clusterDomain] },
-  }),
+  network,
   images: new FolderImageStore({ folder: join(stateDirectory, 'images') }),
   disks: new FolderDiskStore(join(stateDirectory, 'guests')),
-  runtime: new CriRuntime({ socket: options.containerdSocket }),
+  runtime,
   imageDirectories: options.imageDirectory,
   podLogDirectory: options.podLogDirectory,
   events,

@@ -12,6 +12,8 @@ export interface GuestEndpointRequest {
   readonly uid: string;
   /** Name of the anchor; the tap is named after it, as Calico names a pod's host interface. */
   readonly pod: string;
+  /** Uid of the anchor, which tells its sandboxes from those of an earlier pod of the same name. */
+  readonly podUid?: string;
   /** Address that the user fixed. */
   readonly address?: string;
   readonly macAddress?: string;

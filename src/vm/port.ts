@@ -95,6 +95,8 @@ export interface Hypervisor extends AsyncDisposable {
   pause(id: string, signal?: AbortSignal): Promise<void>;
   resume(id: string, signal?: AbortSignal): Promise<void>;
   reset(id: string, signal?: AbortSignal): Promise<void>;
+  /** Plugs the cable of a running guest's interface in, or pulls it. Code `GuestRejected` when it has no interface of this MAC address. */
+  setLink(id: string, macAddress: string, up: boolean, signal?: AbortSignal): Promise<void>;
   /** The serial console, both ways. Only one reader at a time: a newer one takes it over. */
   openConsole(id: string, signal?: AbortSignal): Promise<Duplex>;
   /** Runs a command of the QEMU guest agent and returns its `return` value. Code `AgentNotConnected` when it does not answer. */

@@ -3,7 +3,8 @@ import { describe, it } from 'node:test';
 import type { CompiledGuest } from '../../api/compiled-guest.ts';
 import { ANNOTATION_GUEST, API_VERSION, FINALIZER_GUEST } from '../../api/group.ts';
 import type { VirtualMachine } from '../../kube/yadokari.ts';
-import { anchorName, buildAnchor, isAnchorOf, overheadMiB } from './anchor.ts';
+import { overheadMiB } from '../../vm/overhead.ts';
+import { anchorName, buildAnchor, isAnchorOf } from './anchor.ts';
 
 const guest: CompiledGuest = {
   name: 'web', uid: 'u1', cpu: { sockets: 1, cores: 2, threads: 2 }, memoryMiB: 2048, boot: { kind: 'firmware', firmware: 'bios' }, disks: [], hostname: 'front',

@@ -4,16 +4,12 @@ import { ANNOTATION_GUEST, API_VERSION, CONDITION_GUEST, FINALIZER_GUEST, LABEL_
 import type { ProbeSpec } from '../../api/virtual-machine.ts';
 import type { Pod } from '../../kube/core.ts';
 import { controllerOf } from '../../kube/object.ts';
+import { overheadMiB } from '../../vm/overhead.ts';
 import type { VirtualMachine } from '../../kube/yadokari.ts';
 
 export interface AnchorOptions {
   /** Image of the container that stands for the guest; it only waits. */
   readonly pauseImage: string;
-}
-
-/** What QEMU and its helpers need beside the guest's own memory: 96 MiB and 1/64 of it. */
-export function overheadMiB(memoryMiB: number): number {
-  return 96 + Math.ceil(memoryMiB / 64);
 }
 
 /** A guest rarely needs all of its CPUs at once; a tenth of each is reserved. */

@@ -1,9 +1,9 @@
 import type { Clock } from '../../../base/clock.ts';
+import { FOREVER_SECONDS, type DhcpLease } from '../../dhcp/answer.ts';
 import { handleOfVirtualMachine, hostInterfaceOf, macAddressOf } from '../../handle.ts';
 import { KeyedLock } from '../../keyed-lock.ts';
 import { NetworkError, type GuestEndpoint, type GuestEndpointRequest, type Ipam } from '../../port.ts';
-import type { DhcpLease } from './dhcp-server.ts';
-import { interfaceExists, removeCommand, setWorkloadSysctls, tapCommands } from './interfaces.ts';
+import { GATEWAY, interfaceExists, removeCommand, setWorkloadSysctls, tapCommands } from './interfaces.ts';
 import type { IpBatch } from './ip-batch.ts';
 import type { StateFolder } from './state-folder.ts';
 
@@ -26,6 +26,15 @@ export interface GuestsOptions {
   readonly onChange: () => void;
   readonly clock: Clock;
 }
+
+/** Everything but the guest itself lies behind the gateway, which is outside of any network and therefore reached directly. */
+const ROUTED = {
+  prefix: 32,
+  server: GATEWAY,
+  router: GATEWAY,
+  routes: [{ network: GATEWAY, prefix: 32, router: '0.0.0.0' }, { network: '0.0.0.0', prefix: 0, router: GATEWAY }],
+  leaseSeconds: FOREVER_SECONDS,
+} as const;
 
 /** The guests' share of the network: taps, their routes and what DHCP tells them. */
 export class Guests {
@@ -56,7 +65,7 @@ export class Guests {
     const record = this.#options.records.entries().findLast(([, candidate]) => candidate.macAddress === macAddress)?.[1];
     if (record === undefined) return undefined;
     const { address, hostname, mtu, namespace } = record;
-    return { address, macAddress, hostname, mtu, servers: this.#options.dns.servers, search: this.#options.dns.search(namespace) };
+    return { ...ROUTED, address, macAddress, hostname, mtu, servers: this.#options.dns.servers, search: this.#options.dns.search(namespace) };
   }
 
   ensure(request: GuestEndpointRequest, signal?: AbortSignal): Promise<GuestEndpoint> {

@@ -18,3 +18,9 @@ it('starts anew after a command that ends the process', { timeout: 10_000 }, asy
   await assert.rejects(batch.run([{ text: 'link set dev lo mtu nonsense' }]), NetworkError);
   await batch.run([{ text: 'link show dev lo' }]);
 });
+
+it('speaks to tc the same way', { timeout: 10_000 }, async () => {
+  await using batch = new IpBatch({ program: 'tc' });
+  await assert.rejects(batch.run([{ text: 'qdisc show dev lo' }, { text: 'qdisc show dev yado-missing' }]), /^NetworkError: tc qdisc show dev yado-missing: Cannot find device/);
+  await batch.run([{ text: 'qdisc show dev yado-missing', tolerate: /Cannot find device/ }]);
+});

@@ -3,9 +3,9 @@ import { messageOf } from '../../../base/errors.ts';
 import { silentLog, type Log } from '../../../base/log.ts';
 import { NetworkError } from '../../port.ts';
 
-/** One line of `ip -batch`. */
+/** One line of `ip -batch` or `tc -batch`. */
 export interface IpCommand {
-  /** Without the leading `ip`. */
+  /** Without the leading `ip` or `tc`. */
   readonly text: string;
   /** A failure whose message matches is none: the state was already there. */
   readonly tolerate?: RegExp;
@@ -13,6 +13,8 @@ export interface IpCommand {
 
 export interface IpBatchOptions {
   readonly log?: Log;
+  /** Default `ip`; iproute2's `tc` speaks the same way. */
+  readonly program?: 'ip' | 'tc';
   /** Another network namespace, as a path. */
   readonly namespace?: string;
   /** A batch that takes longer ends the process. Default 10 000. */
@@ -29,7 +31,7 @@ interface Pending {
 }
 
 /** Fails always and changes nothing: its numbered failure tells that all lines before it are done. */
-const MARKER = 'link show dev yado-none';
+const MARKER = { ip: 'link show dev yado-none', tc: 'qdisc show dev yado-none' } as const;
 const FAILED = /^(?:Command failed -:(\d+)|.*[^\n]Command failed -:(\d+))$/;
 
 class Lost extends NetworkError {
@@ -39,12 +41,13 @@ class Lost extends NetworkError {
 }
 
 /**
- * A kept `ip -force -batch -`: kernel changes without a process each. Batches run in order; commands must be idempotent,
+ * A kept `ip -force -batch -` (or `tc`): kernel changes without a process each. Batches run in order; commands must be idempotent,
  * because a batch that was under way when the process died is run once more.
  */
 export class IpBatch implements AsyncDisposable {
   readonly #options: IpBatchOptions;
   readonly #log: Log;
+  readonly #program: 'ip' | 'tc';
   #child: ChildProcessWithoutNullStreams | undefined;
   #lines = 0;
   #pending: Pending[] = [];
@@ -55,6 +58,7 @@ export class IpBatch implements AsyncDisposable {
   constructor(options: IpBatchOptions = {}) {
     this.#options = options;
     this.#log = options.log ?? silentLog;
+    this.#program = options.program ?? 'ip';
   }
 
   /** Resolves once the kernel has all of them. Throws InterfaceError naming every command that failed. */
@@ -64,7 +68,7 @@ export class IpBatch implements AsyncDisposable {
       await this.#submit(commands);
     } catch (error) {
       if (!(error instanceof Lost)) throw error;
-      this.#log.warn({ error: messageOf(error) }, 'ip ended, running the batch again');
+      this.#log.warn({ error: messageOf(error) }, `${this.#program} ended, running the batch again`);
       await this.#submit(commands);
     }
   }
@@ -88,7 +92,7 @@ export class IpBatch implements AsyncDisposable {
     timeout.unref();
     this.#pending.push({ commands, failures: [], resolve, reject, cancelTimeout: () => clearTimeout(timeout), firstLine: this.#lines + 1 });
     this.#lines += commands.length + 1;
-    child.stdin.write(`${[...commands.map(({ text }) => text), MARKER].join('\n')}\n`);
+    child.stdin.write(`${[...commands.map(({ text }) => text), MARKER[this.#program]].join('\n')}\n`);
     return promise;
   }
 
@@ -96,7 +100,7 @@ export class IpBatch implements AsyncDisposable {
     const { namespace } = this.#options;
     const arguments_ = ['-force', '-batch', '-'];
     // `ip -n` takes names only, not paths.
-    const child = namespace === undefined ? spawn('ip', arguments_) : spawn('nsenter', [`--net=${namespace}`, 'ip', ...arguments_]);
+    const child = namespace === undefined ? spawn(this.#program, arguments_) : spawn('nsenter', [`--net=${namespace}`, this.#program, ...arguments_]);
     this.#lines = 0;
     this.#message = '';
     this.#rest = '';
@@ -113,8 +117,8 @@ export class IpBatch implements AsyncDisposable {
         entry.reject(error);
       }
     };
-    child.on('error', (error) => lost(new NetworkError('InterfaceError', 'ip could not be started; install iproute2', { cause: error })));
-    child.on('close', (code, signal) => lost(new Lost(`ip ended (${signal ?? code ?? 'unknown'}) ${this.#message}${this.#rest}`.trim())));
+    child.on('error', (error) => lost(new NetworkError('InterfaceError', `${this.#program} could not be started; install iproute2`, { cause: error })));
+    child.on('close', (code, signal) => lost(new Lost(`${this.#program} ended (${signal ?? code ?? 'unknown'}) ${this.#message}${this.#rest}`.trim())));
     return child;
   }
 
@@ -135,7 +139,7 @@ export class IpBatch implements AsyncDisposable {
     if (entry === undefined) return;
     const command = entry.commands[line - entry.firstLine];
     if (command !== undefined) {
-      if (command.tolerate?.test(message) !== true) entry.failures.push(`ip ${command.text}: ${message}`);
+      if (command.tolerate?.test(message) !== true) entry.failures.push(`${this.#program} ${command.text}: ${message}`);
       return;
     }
     this.#pending.shift();
@@ -146,7 +150,7 @@ export class IpBatch implements AsyncDisposable {
 }
 
 /** Runs one batch in another network namespace, by a process of its own. */
-export async function runInNamespace(path: string, commands: readonly IpCommand[]): Promise<void> {
-  await using batch = new IpBatch({ namespace: path });
+export async function runInNamespace(path: string, commands: readonly IpCommand[], program: 'ip' | 'tc' = 'ip'): Promise<void> {
+  await using batch = new IpBatch({ namespace: path, program });
   await batch.run(commands);
 }

@@ -5,9 +5,9 @@ import type { KubeClient } from '../../../kube/client.ts';
 import { CalicoIpam } from '../../ipam/calico-ipam.ts';
 import { LeakCollector } from '../../ipam/leak-collector.ts';
 import { NetworkError, type GuestEndpoint, type GuestEndpointRequest, type Ipam, type NodeNetwork, type PodLookup } from '../../port.ts';
+import { DhcpServer } from '../../dhcp/server.ts';
 import { CniServer } from './cni-server.ts';
 import { Containers, type Attachment, type PendingRelease } from './containers.ts';
-import { DhcpServer } from './dhcp-server.ts';
 import { Guests, type GuestRecord } from './guests.ts';
 import { findUplink, GATEWAY, setSysctls, type Uplink } from './interfaces.ts';
 import { IpBatch } from './ip-batch.ts';
@@ -85,7 +85,7 @@ export class NativeNetwork implements NodeNetwork {
       birdSocket: options.birdSocket ?? '/run/yadokari/bird.ctl',
       addresses: () => this.#addresses(),
     });
-    this.#dhcp = new DhcpServer({ log, lookup: (mac) => this.#guests.leaseOf(mac) });
+    this.#dhcp = new DhcpServer({ log, delivery: 'unicast', lookup: (mac) => this.#guests.leaseOf(mac) });
     this.#cni = new CniServer({ socketPath: options.cniSocket ?? '/run/yadokari/cni.sock', log, handle: (request, signal) => this.#containers.handle(request, signal) });
     this.#collector = calico === undefined ? undefined : new LeakCollector({ client, ipam: calico, node, log, clock, isKnown: (id) => this.#attachments.get(id) !== undefined });
   }
@@ -101,7 +101,7 @@ export class NativeNetwork implements NodeNetwork {
     await Promise.all([this.#attachments.load(), this.#releases.load(), this.#records.load()]);
     await this.#guests.start();
     this.#uplink = uplink;
-    await this.#dhcp.start();
+    await this.#dhcp.start([GATEWAY]);
     this.#routing.start();
     this.#containers.start();
     this.#collector?.start();

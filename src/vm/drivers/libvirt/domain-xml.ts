@@ -1,3 +1,4 @@
+import { overheadMiB } from '../../overhead.ts';
 import type { GuestBoot, GuestCpu, GuestDefinition, GuestDisk, GuestInterface } from '../../port.ts';
 
 /** What this host adds to a guest's definition. */
@@ -10,19 +11,28 @@ export interface DomainOptions {
 /** Namespace of our element in a domain's metadata. */
 export const metadataNamespace = 'https://yadokari.dev/guest';
 
+/** A tenth of a CPU, as the anchor requests it. */
+const SHARES_PER_CPU = 102;
+const PERIOD_US = 100_000;
+
 /** PCI(e) ports left free for disks and interfaces that are plugged in while the guest runs (q35 only). */
 const sparePorts = 4;
 
 /** The libvirt domain of a guest. Same definition and options, same text. https://libvirt.org/formatdomain.html */
 export function domainXml(guest: GuestDefinition, options: DomainOptions): string {
   const q35 = guest.boot.kind === 'firmware' && guest.boot.firmware !== 'bios';
+  const cpus = guest.cpu.sockets * guest.cpu.cores * guest.cpu.threads;
   return [
     `<domain type='${options.acceleration === 'kvm' ? 'kvm' : 'qemu'}'>`,
     `  <name>${text(guest.name)}</name>`,
     `  <uuid>${text(guest.id)}</uuid>`,
     `  <metadata><yadokari:guest xmlns:yadokari='${metadataNamespace}' startedAt='${options.startedAt}'/></metadata>`,
     `  <memory unit='MiB'>${guest.memoryMiB}</memory>`,
-    `  <vcpu>${guest.cpu.sockets * guest.cpu.cores * guest.cpu.threads}</vcpu>`,
+    // Beyond it the kernel takes pages back (memory.high). A hard limit would end guests, and libvirt locks memory up to it.
+    `  <memtune><soft_limit unit='MiB'>${guest.memoryMiB + overheadMiB(guest.memoryMiB)}</soft_limit></memtune>`,
+    `  <vcpu>${cpus}</vcpu>`,
+    // All of QEMU together gets the time of as many CPUs as the guest has, and its share of a full host by their number.
+    `  <cputune><shares>${cpus * SHARES_PER_CPU}</shares><global_period>${PERIOD_US}</global_period><global_quota>${cpus * PERIOD_US}</global_quota></cputune>`,
     `  <sysinfo type='smbios'><system><entry name='serial'>${text(guest.hostname)}</entry></system></sysinfo>`,
     ...indent(2, osLines(guest.boot, q35)),
     ...indent(2, featureLines(guest.boot, options)),

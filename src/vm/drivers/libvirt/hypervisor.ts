@@ -6,7 +6,8 @@ import { GuestError, type Guest, type GuestDefinition, type GuestEvent, type Gue
 import { isRunning, runningState, stoppedState } from './domain-state.ts';
 import { domainXml } from './domain-xml.ts';
 import { guestError } from './errors.ts';
-import { consoleForce, domainArgs, procedure, qemuProcedure, readDomain, shutdownFlag, undefineEverything } from './procedures.ts';
+import { interfaceWithLink } from './live-interface.ts';
+import { affectLive, consoleForce, domainArgs, procedure, qemuProcedure, readDomain, shutdownFlag, undefineEverything } from './procedures.ts';
 import type { CallOptions } from './rpc/connection.ts';
 import { program } from './rpc/message.ts';
 import { libvirtCode, RemoteError } from './rpc/remote-error.ts';
@@ -121,6 +122,14 @@ export class LibvirtHypervisor implements Hypervisor {
 
   async reset(id: string, signal?: AbortSignal): Promise<void> {
     await this.#call('action', procedure.domainReset, domainArgs(id).unsigned(0).toBuffer(), { signal }, id);
+  }
+
+  async setLink(id: string, macAddress: string, up: boolean, signal?: AbortSignal): Promise<void> {
+    await this.#running(id, signal);
+    const xml = await this.#call('query', procedure.domainGetXmlDesc, domainArgs(id).unsigned(0).toBuffer(), { signal }, id);
+    const update = interfaceWithLink(xml.string(), macAddress, up);
+    if (update === undefined) throw new GuestError('GuestRejected', `${id} has no interface ${macAddress}`, { disposition: 'stalled' });
+    await this.#call('action', procedure.domainUpdateDeviceFlags, domainArgs(id).string(update).unsigned(affectLive).toBuffer(), { signal }, id);
   }
 
   async openConsole(id: string, signal?: AbortSignal): Promise<Duplex> {

@@ -9,6 +9,7 @@ export const procedure = {
   domainResume: 28,
   domainSuspend: 34,
   authList: 66,
+  domainUpdateDeviceFlags: 174,
   domainCreateWithFlags: 196,
   domainOpenConsole: 201,
   domainGetState: 212,
@@ -28,6 +29,8 @@ export const qemuProcedure = { agentCommand: 3 } as const;
 
 export const eventId = { lifecycle: 0, agentLifecycle: 18 } as const;
 export const consoleForce = 1;
+/** The running domain only, not what it is started from next. */
+export const affectLive = 1;
 export const shutdownFlag = { acpi: 1, agent: 2 } as const;
 /** Also removes managed save, snapshot, NVRAM, checkpoint and TPM state. */
 export const undefineEverything = 1 | 2 | 4 | 16 | 32;

@@ -110,6 +110,12 @@ export class SimulatedHypervisor implements Hypervisor {
     this.#boot(guest);
   }
 
+  async setLink(id: string, macAddress: string, _up: boolean, signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
+    const { interfaces } = this.#running(id).definition;
+    if (!interfaces.some((nic) => nic.macAddress.toLowerCase() === macAddress.toLowerCase())) throw new GuestError('GuestRejected', `${id} has no interface ${macAddress}`, { disposition: 'stalled' });
+  }
+
   async openConsole(id: string, signal?: AbortSignal): Promise<Duplex> {
     signal?.throwIfAborted();
     const guest = this.#running(id);

@@ -1,4 +1,4 @@
-import { formatAddress, parseAddress } from '../../address.ts';
+import { formatAddress, parseAddress } from '../address.ts';
 
 /** The part of a DHCP message (RFC 2131) that matters here. */
 export interface DhcpMessage {

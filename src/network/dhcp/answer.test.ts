@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { decodeDhcp, DhcpOption, DhcpType, encodeDhcp, addressBytes, type DhcpMessage } from './dhcp-packet.ts';
-import { dhcpAnswer, type DhcpLease } from './dhcp-server.ts';
+import { decodeDhcp, DhcpOption, DhcpType, encodeDhcp, addressBytes, type DhcpMessage } from './packet.ts';
+import { dhcpAnswer, FOREVER_SECONDS, type DhcpLease } from './answer.ts';
 
-const lease: DhcpLease = { address: '10.244.0.5', macAddress: '02:00:00:00:00:05', hostname: 'web', mtu: 1450, servers: ['10.98.0.10'], search: ['default.svc.x', 'x'] };
+const lease: DhcpLease = {
+  address: '10.244.0.5', prefix: 32, macAddress: '02:00:00:00:00:05', hostname: 'web', mtu: 1450, servers: ['10.98.0.10'], search: ['default.svc.x', 'x'],
+  server: '169.254.1.1', router: '169.254.1.1', leaseSeconds: FOREVER_SECONDS,
+  routes: [{ network: '169.254.1.1', prefix: 32, router: '0.0.0.0' }, { network: '0.0.0.0', prefix: 0, router: '169.254.1.1' }],
+};
 
 function message(type: number, more: { readonly ciaddr?: string; readonly options?: readonly (readonly [number, Buffer])[] } = {}): DhcpMessage {
   return {
@@ -27,6 +31,12 @@ describe('DHCP', () => {
       119: '0764656661756c7403737663017800017800',
       121: '20a9fe01010000000000a9fe0101',
     });
+  });
+
+  it('tells a network by its mask and its router alone, and how long that holds', () => {
+    const answer = dhcpAnswer(message(DhcpType.discover), { ...lease, prefix: 22, router: '10.244.0.1', routes: [], server: '169.254.200.1', leaseSeconds: 3600 });
+    const hex = (code: number): string | undefined => answer?.options.get(code)?.toString('hex');
+    assert.deepEqual([DhcpOption.mask, DhcpOption.router, DhcpOption.routes, DhcpOption.server, DhcpOption.leaseTime].map(hex), ['fffffc00', '0af40001', undefined, 'a9fec801', '00000e10']);
   });
 
   it('survives the wire', () => {
