@@ -3,12 +3,17 @@ import { Option, type Command } from 'commander';
 import { bundleProgram } from '../local/bundle.ts';
 import { requireRoot } from '../local/cluster.ts';
 import type { ControlClient } from '../local/control-client.ts';
+import { installChart } from '../local/chart.ts';
+import { kubeconfigPath } from '../local/control/commands.ts';
+import { LocalError } from '../local/errors.ts';
 import { explainFullDisk } from '../local/full-disk.ts';
 import { buildContainerImages } from '../local/images/container-images.ts';
 import { buildGuestImage } from '../local/images/guest-image.ts';
-import { defaultCacheRoot, type ClusterLayout } from '../local/layout.ts';
+import { ensureReleaseImages } from '../local/images/release/release-images.ts';
+import { clusterLayout, defaultCacheRoot, type ClusterLayout } from '../local/layout.ts';
 import { ensurePackages } from '../local/packages.ts';
 import { ensureExtraProgram, ensureToolchain } from '../local/toolchain/toolchain.ts';
+import { readRecord, type ClusterRecord } from '../local/record.ts';
 import { up } from '../local/up.ts';
 import { withClusterOptions, type ClusterOptions } from './cluster-options.ts';
 import { userKubeconfig, type CliContext } from './context.ts';
@@ -18,7 +23,8 @@ import { bridgePlugins, type CniChoice } from '../local/node/foreign-cni.ts';
 /** Options of every command that brings a cluster up. */
 export interface LaunchOptions extends ClusterOptions {
   readonly nodes: number;
-  readonly cni: CniChoice;
+  readonly cni?: CniChoice;
+  readonly chart: boolean;
   readonly cache: string;
   readonly binaries?: string;
   readonly image: readonly string[];
@@ -30,7 +36,8 @@ export interface LaunchOptions extends ClusterOptions {
 export function withLaunchOptions(command: Command): Command {
   return withClusterOptions(command)
     .option('--nodes <count>', 'number of nodes, never fewer than there are', countOfNodes, 1)
-    .addOption(new Option('--cni <plugin>', "who connects pods: native, our own network; bridge, the reference plugin, to try guests on another's").choices(['native', 'bridge']).default('native'))
+    .addOption(new Option('--cni <plugin>', "who connects pods: native, our own network; bridge, the reference plugin, to try guests on another's (default: native)").choices(['native', 'bridge']))
+    .option('--chart', 'install through the Helm chart, as on a cluster of your own; implies --cni bridge', false)
     .option('--cache <folder>', 'where built programs and images are kept', defaultCacheRoot)
     .option('--binaries <folder>', 'take Kubernetes, etcd and coredns from here instead of building them')
     .option('--image <archive>', 'one more OCI archive that every node gets; repeatable', append, [])
@@ -63,37 +70,66 @@ export async function launchCluster(options: LaunchOptions, context: CliContext,
 async function launch(options: LaunchOptions, context: CliContext, onStarted?: (client: ControlClient) => Promise<void>): Promise<LaunchedCluster> {
   const { progress, projectRoot, environment, signal, nodeExecutable } = context;
   const root = (path: string): string => join(projectRoot, path);
+  const cni = await cniOf(options);
   await ensurePackages({ progress, install: options.packages, environment, signal });
   const images = { cacheFolder: join(options.cache, 'images'), progress, signal };
-  const program = (name: string): Promise<string | undefined> => bundleProgram({ projectRoot, entry: root(`src/bin/${name}.ts`), cache: options.cache });
   const building = { modules: root('deploy/toolchain'), cache: options.cache, environment, progress, signal };
-  const [tools, guest, containers, ownProgram, operatorProgram, agentProgram] = await Promise.all([
-    ensureToolchain({
-      ...building, cniSource: root('src/bin/yado-cni'),
-      ...(options.binaries === undefined ? {} : { binaries: options.binaries }),
-    }),
+  const [tools, guest, containers, ownProgram, installation] = await Promise.all([
+    ensureToolchain({ ...building, cniSource: root('src/bin/yado-cni'), ...(options.binaries === undefined ? {} : { binaries: options.binaries }) }),
     buildGuestImage(images),
     buildContainerImages(images),
-    program('yado'),
-    program('yado-operator'),
-    program('yado-agent'),
+    bundleProgram({ projectRoot, entry: root('src/bin/yado.ts'), cache: options.cache }),
+    options.chart ? chartParts(options, context) : processParts(options, context),
   ]);
-  const plugins = Object.fromEntries(await Promise.all((options.cni === 'bridge' ? bridgePlugins : []).map(async (name) => [name, await ensureExtraProgram(name, building)] as const)));
+  const plugins = Object.fromEntries(await Promise.all((cni === 'bridge' ? bridgePlugins : []).map(async (name) => [name, await ensureExtraProgram(name, building)] as const)));
+  const helm = options.chart ? await ensureExtraProgram('helm', building) : undefined;
   const kubeconfig = options.kubeconfig === false ? undefined : options.kubeconfig ?? userKubeconfig(context);
   const layout = await up({
     stateRoot: options.stateRoot,
     cluster: {
-      name: options.name, nodes: options.nodes, binaries: tools.binaries, cni: options.cni, cniPlugins: { ...tools.cniPlugins, ...plugins },
-      images: [containers.path, ...options.image],
+      name: options.name, nodes: options.nodes, binaries: tools.binaries, cni, cniPlugins: { ...tools.cniPlugins, ...plugins },
       imports: [guest.path],
-      manifests: [root('crds'), root('deploy/manifests'), ...options.manifests],
-      ...(operatorProgram === undefined ? {} : { operatorProgram }),
-      ...(agentProgram === undefined ? {} : { agentProgram }),
+      ...installation,
+      images: [containers.path, ...installation.images, ...options.image],
+      manifests: [...installation.manifests, ...options.manifests],
       ...(kubeconfig === undefined ? {} : { userKubeconfig: kubeconfig }),
     },
     supervisor: [nodeExecutable, '--max-semi-space-size=1', ownProgram ?? root('src/bin/yado.ts'), 'supervise', '--name', options.name, '--state-root', options.stateRoot],
     environment, progress, signal,
     ...(onStarted === undefined ? {} : { onStarted }),
   });
+  if (helm !== undefined) await installChart({ helm, chart: root('deploy/helm/yadokari'), kubeconfig: kubeconfigPath(layout, 'admin'), values: [], environment, progress, signal });
   return { layout, kubeconfig };
+}
+
+/** What of a cluster is ours: programs that run as processes, or images for the chart. */
+type Installation = Pick<ClusterRecord, 'images' | 'manifests' | 'operatorProgram' | 'agentProgram'>;
+
+async function processParts({ cache }: LaunchOptions, { projectRoot }: CliContext): Promise<Installation> {
+  const program = (name: string): Promise<string | undefined> => bundleProgram({ projectRoot, entry: join(projectRoot, `src/bin/${name}.ts`), cache });
+  const [operatorProgram, agentProgram] = await Promise.all([program('yado-operator'), program('yado-agent')]);
+  return {
+    images: [],
+    manifests: [join(projectRoot, 'crds'), join(projectRoot, 'deploy/manifests')],
+    ...(operatorProgram === undefined ? {} : { operatorProgram }),
+    ...(agentProgram === undefined ? {} : { agentProgram }),
+  };
+}
+
+async function chartParts({ cache }: LaunchOptions, { projectRoot, environment, progress, signal }: CliContext): Promise<Installation> {
+  const images = await ensureReleaseImages({ cache, root: projectRoot, environment, progress, signal, only: ['operator', 'agent', 'pause'] });
+  return { images: Object.values(images).map(({ archive }) => archive), manifests: [] };
+}
+
+/** Throws when the cluster is there and was made otherwise: neither CNI nor installation can change under running workloads. */
+async function cniOf({ name, stateRoot, chart, cni = chart ? 'bridge' : 'native' }: LaunchOptions): Promise<CniChoice> {
+  if (chart && cni === 'native') throw new LocalError('BadOptions', 'The chart brings no network of its own to a local cluster: leave --cni out, or say --cni bridge.');
+  const before = await readRecord(clusterLayout(stateRoot, name));
+  if (before === undefined) return cni;
+  const [was, installed] = [before.cni ?? 'native', before.operatorProgram === undefined];
+  if (was !== cni || installed !== chart) {
+    const made = `${installed ? '--chart ' : ''}--cni ${was}`;
+    throw new LocalError('OtherCluster', `Cluster ${name} was made with ${made}: say so again, take another --name, or begin anew with \`yado down --delete --name ${name}\`.`);
+  }
+  return cni;
 }

@@ -86,10 +86,10 @@ export class KubeClient {
 
   async list<T extends KubeObject>(resource: Resource<T>, options: ListOptions = {}): Promise<ObjectList<T>> {
     const path = `${collectionOf(resource, options.namespace)}${queryOf(listQuery(options))}`;
-    const list = await this.#call<ObjectList<T>>('list', resource, { method: 'GET', path, ...withSignal(options.signal), ...acceptOf(resource, 'PartialObjectMetadataList') });
-    // Items of a list carry neither apiVersion nor kind.
+    const list = await this.#call<Pick<ObjectList<T>, 'metadata'> & { readonly items: readonly T[] | null }>('list', resource, { method: 'GET', path, ...withSignal(options.signal), ...acceptOf(resource, 'PartialObjectMetadataList') });
+    // Items of a list carry neither apiVersion nor kind; an empty list of metadata may be null.
     const identity = { apiVersion: apiVersionOf(resource), kind: resource.kind };
-    return { metadata: list.metadata, items: list.items.map((item) => ({ ...item, ...identity })) };
+    return { metadata: list.metadata, items: (list.items ?? []).map((item) => ({ ...item, ...identity })) };
   }
 
   /** Every object, fetched in pages of 500. */

@@ -25,16 +25,18 @@ export interface TestClusterOptions {
   readonly name: string;
   /** Default 2: n1 and n2. */
   readonly nodes?: number;
+  /** Through the chart, on a foreign CNI. */
+  readonly chart?: boolean;
 }
 
 /** Brings a cluster up that is tied to this process: it goes, with its state, when this process ends, however it ends. */
-export async function startTestCluster({ name, nodes = 2 }: TestClusterOptions): Promise<TestCluster> {
+export async function startTestCluster({ name, nodes = 2, chart = false }: TestClusterOptions): Promise<TestCluster> {
   const folder = await mkdtemp(join(tmpdir(), 'yado-e2e-'));
   const cluster = `${name}-${process.pid}`;
   const place = ['--name', cluster, '--state-root', folder];
   const binaries = ready === undefined ? [] : ['--binaries', ready];
   const started = performance.now();
-  const up = spawn(process.execPath, [yado, 'up', ...place, '--nodes', String(nodes), '--no-kubeconfig', '--tied', ...binaries], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const up = spawn(process.execPath, [yado, 'up', ...place, '--nodes', String(nodes), '--no-kubeconfig', '--tied', ...binaries, ...(chart ? ['--chart'] : [])], { stdio: ['ignore', 'pipe', 'pipe'] });
   let said = '';
   for (const stream of [up.stdout, up.stderr]) stream.on('data', (chunk: Buffer) => { said = (said + chunk.toString('utf8')).slice(-20_000); });
   const ended = new Promise<void>((resolve) => up.once('close', () => resolve()));
@@ -48,7 +50,7 @@ export async function startTestCluster({ name, nodes = 2 }: TestClusterOptions):
       if (up.exitCode !== null || performance.now() - started > UP_MS) throw new Error(`the cluster did not come up:\n${said}`);
       const text = await run(process.execPath, [yado, 'status', '--json', ...place]).catch(() => '{}');
       const status = JSON.parse(text) as Partial<ClusterStatus>;
-      if (status.ready === true) return new TestCluster(folder, status as ClusterStatus, performance.now() - started, await kubectlOf(folder, cluster), stop);
+      if (status.ready === true && (!chart || said.includes('✓ Installing the chart'))) return new TestCluster(folder, status as ClusterStatus, performance.now() - started, await kubectlOf(folder, cluster), stop);
       await delay(PROBE_MS);
     }
   } catch (error) {
@@ -69,7 +71,7 @@ export class TestCluster implements AsyncDisposable {
   /** Milliseconds from the command to Ready. */
   readonly upMs: number;
   readonly client: KubeClient;
-  readonly #kubectl: string;
+  readonly kubectlPath: string;
   readonly #stop: () => Promise<void>;
 
   constructor(folder: string, status: ClusterStatus, upMs: number, kubectl: string, stop: () => Promise<void>) {
@@ -77,7 +79,7 @@ export class TestCluster implements AsyncDisposable {
     this.status = status;
     this.upMs = upMs;
     this.client = new KubeClient(new HttpTransport(loadKubeconfig({ kubeconfig: status.kubeconfig })));
-    this.#kubectl = kubectl;
+    this.kubectlPath = kubectl;
     this.#stop = stop;
   }
 
@@ -87,17 +89,17 @@ export class TestCluster implements AsyncDisposable {
 
   /** Runs kubectl with all rights; throws CommandError. */
   kubectl(...args: readonly string[]): Promise<string> {
-    return run(this.#kubectl, ['--kubeconfig', this.status.kubeconfig, ...args]);
+    return run(this.kubectlPath, ['--kubeconfig', this.status.kubeconfig, ...args]);
   }
 
   async apply(namespace: string, yaml: string): Promise<void> {
-    await run(this.#kubectl, ['--kubeconfig', this.status.kubeconfig, '-n', namespace, 'apply', '-f', '-'], { input: yaml });
+    await run(this.kubectlPath, ['--kubeconfig', this.status.kubeconfig, '-n', namespace, 'apply', '-f', '-'], { input: yaml });
   }
 
   /** What kubectl says when it refuses the YAML; fails when it does not. */
   async refusal(namespace: string, yaml: string, ...args: readonly string[]): Promise<string> {
     try {
-      await run(this.#kubectl, ['--kubeconfig', this.status.kubeconfig, '-n', namespace, 'create', '-f', '-', ...args], { input: yaml });
+      await run(this.kubectlPath, ['--kubeconfig', this.status.kubeconfig, '-n', namespace, 'create', '-f', '-', ...args], { input: yaml });
     } catch (error) {
       if (error instanceof CommandError) return error.stderr;
       throw error;

@@ -190,18 +190,18 @@ export class LocalNode {
     await this.#components.find((component) => component.spec.name === `${this.name}/${name}`)?.start(signal);
   }
 
-  /** Imports each archive once: containerd's folder and the note of what it got live and die together. */
+  /** Imports each archive once: containerd's folder and the note of what it got live and die together. One after the other: what two share is lost to both when they come at once. */
   async #importImages(folder: string, signal: AbortSignal): Promise<void> {
     const pid = this.#init?.pid;
     const [file = '', ...prefix] = nodePrefix(this.#componentFiles(), pid ?? 0);
-    await Promise.all(this.#context.record.images.map(async (archive) => {
+    for (const archive of this.#context.record.images) {
       const { size, mtimeMs } = await stat(archive).catch((cause: unknown) => {
         throw new LocalError('ImageArchiveMissing', `The image archive ${archive} cannot be read.`, { cause });
       });
       const note = join(folder, 'var/lib/containerd', `.imported-${createHash('sha256').update(`${archive} ${size} ${mtimeMs}`).digest('hex').slice(0, 16)}`);
-      if ((await readIfExists(note)) !== undefined) return;
+      if ((await readIfExists(note)) !== undefined) continue;
       await run(file, [...prefix, 'ctr', '-n', 'k8s.io', 'images', 'import', archive], { signal, env: { ...this.#context.environment } });
       await writeFileAtomically(note, `${archive}\n`);
-    }));
+    }
   }
 }

@@ -1,0 +1,192 @@
+import assert from 'node:assert/strict';
+import http from 'node:http';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { parseAllDocuments } from 'yaml';
+import { isNotFound } from '../../src/kube/api-error.ts';
+import { virtualMachines, yadoPods, type VirtualMachine, type YadoPod } from '../../src/kube/yadokari.ts';
+import { startTestCluster, type TestCluster } from '../env/cluster.ts';
+import { qemuPids } from '../env/discrepancies.ts';
+import { chartFolder, Helm } from '../env/helm.ts';
+
+const NAMESPACE = 'default';
+const root = join(import.meta.dirname, '../..');
+
+/** The product as a user installs it: by the chart, on a cluster whose pods are another CNI's. */
+describe('the chart on a cluster with a foreign CNI', { timeout: 900_000 }, () => {
+  let cluster: TestCluster;
+  let helm: Helm;
+  let stream: Stream;
+  const kubectl = (...args: readonly string[]) => cluster.kubectl('-n', NAMESPACE, ...args);
+  const hello = (): Promise<VirtualMachine> => cluster.vm(NAMESPACE, 'hello');
+  const upgrade = (...values: readonly string[]) => helm.run('upgrade', 'yadokari', chartFolder, '--wait', '--timeout', '180s', ...values.flatMap((value) => ['--set', value]));
+  /** The guest is the same process with the same start, and its open connection has not noticed. */
+  const untouched = async (what: string, act: () => Promise<unknown>): Promise<void> => {
+    const vm = await hello();
+    const before = await qemuPids(vm.metadata.uid ?? '');
+    assert.equal(before.length, 1);
+    const seen = stream.lines;
+    await act();
+    await cluster.eventually(`${what}: the stream goes on`, async () => stream.open && stream.lines > seen + 5, 10_000, NAMESPACE);
+    assert.deepEqual(await qemuPids(vm.metadata.uid ?? ''), before, `${what}: QEMU`);
+    const now = await cluster.vmThat(NAMESPACE, 'hello', `is ready after ${what}`, ({ status }) => status?.ready === true, 60_000);
+    assert.deepEqual([now.status?.guest?.startedAt, now.status?.address], [vm.status?.guest?.startedAt, vm.status?.address]);
+    await vmStillWorks();
+  };
+  /** New work passes through all parts. */
+  const vmStillWorks = async (): Promise<void> => {
+    const { metadata: { generation = 0 } } = await cluster.client.patch(virtualMachines, { name: 'hello', namespace: NAMESPACE }, { spec: { terminationGracePeriodSeconds: 10 + Math.floor(performance.now() % 1000) } });
+    await cluster.vmThat(NAMESPACE, 'hello', 'is observed', ({ status }) => (status?.observedGeneration ?? 0) >= generation, 60_000);
+  };
+
+  before(async () => {
+    helm = await Helm.ready();
+    cluster = await startTestCluster({ name: 'chart', chart: true });
+    helm = helm.with(cluster.status.kubeconfig);
+  });
+  after(async () => {
+    stream?.close();
+    await cluster?.[Symbol.asyncDispose]();
+  });
+
+  it('has its operator and agents ready, and nothing of ours runs beside it', async () => {
+    const found = await cluster.kubectl('-n', 'yadokari-system', 'get', 'deploy,ds', '-o', 'jsonpath={range .items[*]}{.kind} {.metadata.name} {.status.readyReplicas}{.status.numberReady}{"\\n"}{end}');
+    assert.deepEqual(found.trim().split('\n'), ['Deployment yadokari-operator 2', 'DaemonSet yadokari-agent 2']);
+    assert.deepEqual([...cluster.status.components, ...cluster.status.nodes.flatMap(({ components }) => components)].filter(({ name }) => /operator|agent|bird/.test(name)), []);
+  });
+
+  it('runs the hello example unchanged, on two nodes, and each sees the real address of the other', async () => {
+    const documents = parseAllDocuments(await readFile(join(root, 'deploy/examples/hello.yaml'), 'utf8')).map((document) => document.toJS() as VirtualMachine);
+    const placed = documents.map((object) => (object.kind === 'VirtualMachineImage' ? object : {
+      ...object,
+      spec: { ...object.spec, nodeSelector: { 'kubernetes.io/hostname': object.kind === 'Pod' ? 'n2' : 'n1' }, ...(object.kind === 'VirtualMachine' ? { cloudInit: { userData: withStream(object.spec.cloudInit?.userData ?? '') } } : {}) },
+    }));
+    await cluster.apply(NAMESPACE, placed.map((object) => JSON.stringify(object)).join('\n---\n'));
+    await kubectl('wait', '--for=condition=Ready', 'vm/hello', 'ypod/hello-pod', '--timeout=90s');
+    const [vm, pod] = [(await hello()).status?.address ?? '', (await cluster.client.get(yadoPods, { name: 'hello-pod', namespace: NAMESPACE })).status?.address ?? ''];
+    assert.match(vm, /^10\.\d+\.1\.\d+$/);
+    assert.match(pod, /^10\.\d+\.2\.\d+$/);
+    assert.equal(await text(vm, `/cgi-bin/fetch?${pod}`), `Hello from container hello-pod. You are ${vm}.\n`);
+    assert.equal(await text(pod, `/cgi-bin/fetch?${vm}`), `Hello from virtual machine hello. You are ${pod}.\n`);
+    assert.equal(await kubectl('get', 'pod', (await hello()).status?.anchor ?? '', '-o', 'jsonpath={.status.podIP}'), vm);
+    stream = await Stream.open(vm);
+  });
+
+  it('has both behind one Service, by name and by address', async () => {
+    await cluster.apply(NAMESPACE, JSON.stringify({ apiVersion: 'v1', kind: 'Service', metadata: { name: 'both' }, spec: { selector: { app: 'hello' }, ports: [{ port: 80 }] } }));
+    const { status } = await cluster.client.get(yadoPods, { name: 'hello-pod', namespace: NAMESPACE });
+    const names = new Set<string>();
+    await cluster.eventually('both answer', async () => {
+      names.add(/Hello from (virtual machine|container)/.exec(await text(status?.address ?? '', '/cgi-bin/fetch?both'))?.[1] ?? '');
+      names.delete('');
+      return names.size === 2;
+    }, 30_000, NAMESPACE);
+    // The guest uses the cluster's DNS and its services too.
+    await cluster.eventually('the guest reaches the Service', async () => (await text((await hello()).status?.address ?? '', '/cgi-bin/fetch?both')).includes('Hello from'), 20_000, NAMESPACE);
+  });
+
+  it('passes helm test', async () => {
+    const said = await helm.run('test', 'yadokari', '--timeout', '180s');
+    assert.match(said, /Phase:\s+Succeeded/);
+  });
+
+  it('keeps the machine and its connections when operator and agents are killed', async () => {
+    await untouched('killing all our pods', () => cluster.kubectl('-n', 'yadokari-system', 'delete', 'pods', '-l', 'app.kubernetes.io/name=yadokari', '--grace-period=0', '--force'));
+  });
+
+  it('is upgraded and rolled back with the machine running', async () => {
+    await untouched('an upgrade', () => upgrade('logLevel=debug', 'agent.terminationGracePeriodSeconds=11'));
+    const running = await cluster.kubectl('-n', 'yadokari-system', 'get', 'ds', 'yadokari-agent', '-o', 'jsonpath={.spec.template.spec.containers[0].args}');
+    assert.match(running, /debug/);
+    await untouched('a rollback', () => helm.run('rollback', 'yadokari', '--wait', '--timeout', '180s'));
+  });
+
+  it('is spliced again when its sandbox is made anew, and gets the new address', async () => {
+    stream.close();
+    const before = await hello();
+    await cluster.shell('n1', `for c in $(ctr -n k8s.io containers list -q); do ctr -n k8s.io containers info $c | grep -q '"io.kubernetes.pod.name": "${before.status?.anchor}"' && ctr -n k8s.io containers info $c | grep -q '"io.cri-containerd.kind": "sandbox"' && ctr -n k8s.io tasks kill -s KILL $c; done; true`);
+    const after = await cluster.eventually('the guest answers where its pod is now', async () => {
+      const vm = await hello();
+      const podIP = await kubectl('get', 'pod', vm.status?.anchor ?? '', '-o', 'jsonpath={.status.podIP}');
+      return podIP === vm.status?.address && (await text(podIP, '/cgi-bin/index.cgi')).includes('Hello') ? vm : undefined;
+    }, 60_000, NAMESPACE);
+    assert.equal(after.status?.guest?.startedAt, before.status?.guest?.startedAt);
+    stream = await Stream.open(after.status?.address ?? '');
+  });
+
+  it('leaves guests running when it is uninstalled, and takes them over when it is installed again', async () => {
+    const vm = await hello();
+    const pids = await qemuPids(vm.metadata.uid ?? '');
+    const seen = stream.lines;
+    await helm.run('uninstall', 'yadokari', '--wait', '--timeout', '120s');
+    assert.deepEqual(await qemuPids(vm.metadata.uid ?? ''), pids);
+    await cluster.eventually('the stream goes on', async () => stream.open && stream.lines > seen + 5, 10_000);
+    await helm.run('install', 'yadokari', chartFolder, '--wait', '--timeout', '180s', '--set', 'uninstall.virtualMachines=remove');
+    await untouched('another installation', async () => {});
+  });
+
+  it('takes everything along when it is uninstalled with its machines, and leaves nothing on the nodes', async () => {
+    const uid = (await hello()).metadata.uid ?? '';
+    stream.close();
+    await helm.run('uninstall', 'yadokari', '--wait', '--timeout', '180s');
+    assert.deepEqual(await qemuPids(uid), []);
+    for (const resource of [virtualMachines, yadoPods]) {
+      const left = await cluster.client.listAll<VirtualMachine | YadoPod>(resource).catch((error: unknown) => {
+        if (isNotFound(error)) return { items: [] };
+        throw error;
+      });
+      assert.deepEqual(left.items, []);
+    }
+    await cluster.eventually('nothing is left on the nodes', async () => {
+      const left = await Promise.all(cluster.nodes.map((node) => cluster.shell(node, 'virsh -q list --all --uuid; ls /var/lib/yadokari/guests 2>/dev/null; ip -o link | grep -o "yado[^:@ ]*" || true; tc qdisc show | grep -c mirred || true')));
+      const lines = left.flatMap((found) => found.split('\n')).filter((line) => line !== '' && line !== '0');
+      if (lines.length > 0) throw new Error(lines.join('; '));
+      return true;
+    }, 20_000);
+  });
+});
+
+/** The example's user data with one more page, which never ends. */
+function withStream(userData: string): string {
+  const page = "cat > /www/cgi-bin/stream <<'END'\n#!/bin/sh\nprintf 'Content-Type: text/plain\\r\\n\\r\\n'\nwhile echo tick; do sleep 0.2; done\nEND\n";
+  const made = userData.replace(/^chmod /m, () => `${page}chmod `);
+  assert.match(made, /stream/);
+  return made;
+}
+
+/** A connection to the guest that is used all the time. */
+class Stream {
+  lines = 0;
+  open = true;
+  readonly #response: http.IncomingMessage;
+
+  constructor(response: http.IncomingMessage) {
+    this.#response = response;
+    response.setEncoding('utf8').on('data', (chunk: string) => void (this.lines += chunk.split('tick').length - 1));
+    for (const event of ['end', 'error', 'aborted']) response.on(event, () => void (this.open = false));
+  }
+
+  static async open(address: string): Promise<Stream> {
+    const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
+    http.get(`http://${address}/cgi-bin/stream`, { agent: false }, resolve).on('error', reject);
+    return new Stream(await promise);
+  }
+
+  close(): void {
+    this.#response.destroy();
+  }
+}
+
+async function text(address: string, path: string): Promise<string> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      const response = await fetch(`http://${address}${path}`, { signal: AbortSignal.timeout(6000) });
+      return await response.text();
+    } catch (error) {
+      if (tries === 3) throw error;
+      await delay(200);
+    }
+  }
+}

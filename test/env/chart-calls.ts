@@ -1,0 +1,43 @@
+/** A call of the API that one of our programs makes, as `group/resource`. */
+export interface Call {
+  readonly who: 'operator' | 'agent';
+  /** Goes after "lets the operator". */
+  readonly why: string;
+  readonly verbs: readonly string[];
+  readonly resources: readonly string[];
+}
+
+const ours = (...names: readonly string[]) => names.map((name) => `yadokari.dev/${name}`);
+const calico = (...names: readonly string[]) => names.map((name) => `crd.projectcalico.org/${name}`);
+const core = (...names: readonly string[]) => names.map((name) => `/${name}`);
+const watching = ['list', 'watch'];
+
+/** Every call of operator and agent, the native network's included. What is not here, they have no right to. */
+export const chartCalls: readonly Call[] = [
+  { who: 'operator', why: 'watch what users write', verbs: watching, resources: ours('virtualmachines', 'pods', 'virtualmachineimages', 'instancetypes') },
+  { who: 'operator', why: 'put its finalizer on machines and take it off', verbs: ['patch'], resources: ours('virtualmachines') },
+  { who: 'operator', why: 'say what is true in each status', verbs: ['patch'], resources: ours('virtualmachines/status', 'pods/status', 'virtualmachineimages/status') },
+  { who: 'operator', why: 'own what blocks the deletion of its owner', verbs: ['update'], resources: ours('virtualmachines/finalizers', 'pods/finalizers') },
+  { who: 'operator', why: 'make, look at and delete anchors and pods', verbs: ['get', ...watching, 'create', 'delete'], resources: core('pods') },
+  { who: 'operator', why: 'let go of the anchors of a lost node', verbs: ['patch'], resources: core('pods') },
+  { who: 'operator', why: 'keep machines from being evicted', verbs: [...watching, 'create', 'delete'], resources: ['policy/poddisruptionbudgets'] },
+  { who: 'operator', why: 'see whether nodes are lost', verbs: ['get', ...watching], resources: core('nodes') },
+  { who: 'operator', why: 'tell what happened', verbs: ['create', 'patch'], resources: ['events.k8s.io/events'] },
+  { who: 'operator', why: 'take and keep its lease', verbs: ['get', 'create', 'update'], resources: ['coordination.k8s.io/leases'] },
+  { who: 'operator', why: 'know how addresses are given', verbs: ['list'], resources: calico('ippools', 'ipamconfigs', 'ipreservations') },
+  { who: 'operator', why: 'give back the blocks of nodes that are gone', verbs: ['get', 'list', 'update', 'delete'], resources: calico('ipamblocks', 'blockaffinities') },
+  { who: 'operator', why: 'give back the addresses of machines that are gone', verbs: ['get', 'delete'], resources: calico('ipamhandles') },
+  { who: 'agent', why: 'know which machines there are', verbs: ['get', ...watching], resources: ours('virtualmachines') },
+  { who: 'agent', why: 'say what it sees of guests and images', verbs: ['patch'], resources: ours('virtualmachines/status', 'virtualmachineimages/status') },
+  { who: 'agent', why: 'watch the pods of its node, and let anchors go once their guest is down', verbs: ['get', ...watching, 'patch'], resources: core('pods') },
+  { who: 'agent', why: 'open the readiness gate', verbs: ['patch'], resources: core('pods/status') },
+  { who: 'agent', why: 'read user data and SSH keys', verbs: ['get'], resources: core('secrets') },
+  { who: 'agent', why: 'tell what happened', verbs: ['create', 'patch'], resources: ['events.k8s.io/events'] },
+  { who: 'agent', why: 'route to other nodes, and tell them its address', verbs: ['get', ...watching, 'patch'], resources: core('nodes') },
+  { who: 'agent', why: 'know the labels by which pools choose namespaces', verbs: ['get'], resources: core('namespaces') },
+  { who: 'agent', why: 'know how addresses are given', verbs: ['list'], resources: calico('ipamconfigs', 'ipreservations') },
+  { who: 'agent', why: 'watch what routes depend on', verbs: watching, resources: calico('ippools', 'bgpconfigurations', 'bgppeers') },
+  { who: 'agent', why: 'take blocks of addresses', verbs: ['get', 'list', 'create', 'update', 'delete'], resources: calico('ipamblocks', 'blockaffinities') },
+  { who: 'agent', why: 'watch who has which block', verbs: ['watch'], resources: calico('blockaffinities') },
+  { who: 'agent', why: 'take and release addresses', verbs: ['get', 'create', 'update', 'delete'], resources: calico('ipamhandles') },
+];
