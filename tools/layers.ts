@@ -17,6 +17,7 @@ export const forbidden = [
     only(`${domain}-knows-no-other-domain`, domain, ['kube', 'api', 'schema', 'base'], 'domains never import each other')),
   only('operator', 'operator', [domains, 'kube', 'api', 'schema', 'base'], 'the operator uses the domains'),
   only('agent', 'agent', [domains, 'kube', 'api', 'schema', 'base'], 'the agent uses the domains'),
+  only('simulation', 'simulation', ['agent', domains, 'kube', 'api', 'schema', 'base'], 'simulated nodes run the agent'),
   only('local', 'local', [domains, 'kube', 'api', 'schema', 'base'], 'the local cluster starts processes, it does not import them'),
   only('cli', 'cli', ['local', domains, 'kube', 'api', 'schema', 'base'], 'the command line'),
   { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },

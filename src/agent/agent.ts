@@ -30,8 +30,8 @@ export interface AgentOptions {
   /** Name of the Node that this agent serves. */
   readonly node: string;
   readonly hypervisor: Hypervisor;
-  /** The node's network, given how to look up pods, and whom to tell that an anchor's place on it may be another one now. */
-  readonly network: (lookup: PodLookup, onMoved: (anchor: ObjectKey) => void) => NodeNetwork;
+  /** The node's network, given how to look up pods and whom to tell what becomes of anchors. */
+  readonly network: (lookup: PodLookup, listener: NetworkListener) => NodeNetwork;
   readonly images: ImageStore;
   readonly disks: DiskStore;
   readonly runtime: ContainerRuntime;
@@ -44,8 +44,17 @@ export interface AgentOptions {
   readonly log: Log;
 }
 
+/** What a network tells of anchors, by their keys. */
+export interface NetworkListener {
+  /** Its place on the network may be another one now. */
+  readonly onMoved: (anchor: ObjectKey) => void;
+  /** Its sandbox has ended. The kubelet makes another one only once the container has ended too, which would wait out its grace period. */
+  readonly onLost: (anchor: ObjectKey) => void;
+}
+
 const SWEEP_MS = 60_000;
 const SWEEP_SOON_MS = 500;
+const END_MS = 10_000;
 const SWEEP_KEY: ObjectKey = 'node';
 
 /** The node agent: runs the guests whose anchors are bound to this node. */
@@ -62,9 +71,16 @@ export class Agent {
     const pods = new Informer(client, podResource, { fieldSelector: `spec.nodeName=${node}`, log, indexers: { guest: guestOf } });
     const machines = new Informer<KubeObject>(client, metadataOf(virtualMachines), { log });
     const endpoints = new EndpointRegistry();
-    const network = options.network(createPodLookup(client, pods, endpoints), (anchor) => {
-      reconciler.reconnect(anchor);
-      this.#anchors.enqueue(anchor);
+    const network = options.network(createPodLookup(client, pods, endpoints), {
+      onMoved: (anchor) => {
+        reconciler.reconnect(anchor);
+        this.#anchors.enqueue(anchor);
+      },
+      onLost: (key) => {
+        const pod = pods.get(key);
+        const anchor = pod === undefined ? undefined : anchorOf(pod);
+        if (anchor !== undefined) void stopper.endContainer(anchor, AbortSignal.timeout(END_MS));
+      },
     });
     const consoles = new ConsoleForwarders({ disks, podLogDirectory: options.podLogDirectory, log });
     const reporter = new GuestReporter({ client, node, clock });

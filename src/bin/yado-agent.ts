@@ -61,13 +61,13 @@ const config = loadKubeconfig(options.kubeconfig === undefined ? {} : { kubeconf
 const client = new KubeClient(new HttpTransport(config), { observe: metrics.apiCalls });
 const events = new EventRecorder({ client, controller: 'yadokari.dev/agent', instance: node, log });
 const runtime = new CriRuntime({ socket: options.containerdSocket });
-const network: AgentOptions['network'] = (lookup, onMoved) => {
+const network: AgentOptions['network'] = (lookup, listener) => {
   const common = {
     stateDirectory: join(stateDirectory, 'network'),
     dns: { servers: options.clusterDns, search: (namespace: string) => [`${namespace}.svc.${clusterDomain}`, `svc.${clusterDomain}`, clusterDomain] },
     log,
   };
-  if (options.network === 'spliced') return new SplicedNetwork({ ...common, sandboxes: runtime, onMoved });
+  if (options.network === 'spliced') return new SplicedNetwork({ ...common, sandboxes: runtime, ...listener });
   const { nodeAddress } = options;
   return nodeAddress === undefined ? program.error('error: the native network needs --node-address <address>') : new NativeNetwork({ ...common, client, node, nodeAddress, lookup });
 };

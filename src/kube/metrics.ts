@@ -14,7 +14,7 @@ export function createMetrics(): Metrics {
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 50 });
   const registers = [registry];
   const depth = new Gauge({ name: 'workqueue_depth', help: 'Keys waiting in the queue.', labelNames: ['name'], registers });
-  const waited = new Histogram({ name: 'workqueue_queue_duration_seconds', help: 'Time keys waited.', labelNames: ['name'], buckets: [0.001, 0.01, 0.1, 1, 10], registers });
+  const waited = new Histogram({ name: 'workqueue_queue_duration_seconds', help: 'Time keys waited.', labelNames: ['name'], buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10], registers });
   const time = new Histogram({ name: 'controller_runtime_reconcile_time_seconds', help: 'Time reconciles took.', labelNames: ['controller', 'result'], buckets: [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10], registers });
   const calls = new Counter({ name: 'yadokari_api_calls_total', help: 'Calls of the Kubernetes API.', labelNames: ['verb', 'kind', 'code'], registers });
   return {

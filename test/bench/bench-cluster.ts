@@ -25,11 +25,12 @@ export interface BenchCluster extends AsyncDisposable {
   readonly nodePid: number;
 }
 
-export async function startBenchCluster(name: string): Promise<BenchCluster> {
+/** `args` are further arguments of `yado up`. */
+export async function startBenchCluster(name: string, ...args: readonly string[]): Promise<BenchCluster> {
   const folder = await mkdtemp(join(tmpdir(), 'yado-bench-'));
   const kubeconfig = join(folder, 'kubeconfig');
   const started = performance.now();
-  const up = spawn(process.execPath, [yado, 'up', '--name', name, '--state-root', folder, '--kubeconfig', kubeconfig, '--tied'], { stdio: ['ignore', 'inherit', 'inherit'] });
+  const up = spawn(process.execPath, [yado, 'up', '--name', name, '--state-root', folder, '--kubeconfig', kubeconfig, '--tied', ...args], { stdio: ['ignore', 'inherit', 'inherit'] });
   const ended = new Promise<void>((resolve) => up.once('close', () => resolve()));
   const status = await readyStatus(name, folder);
   const upMs = performance.now() - started;

@@ -7,7 +7,7 @@ import { parseAllDocuments } from 'yaml';
 import { run } from '../../src/base/process.ts';
 import { isNotFound } from '../../src/kube/api-error.ts';
 import { virtualMachineImages, virtualMachines, yadoPods, type VirtualMachine, type VirtualMachineImage, type YadoPod } from '../../src/kube/yadokari.ts';
-import type { GuestDefinition } from '../../src/vm/port.ts';
+import type { GuestDefinition, Hypervisor } from '../../src/vm/port.ts';
 import { processesOf, proportionalSetSize, startBenchCluster, yado, type BenchCluster } from './bench-cluster.ts';
 import { median, milliseconds, printFigures, ratio, type Figure } from './figures.ts';
 
@@ -61,7 +61,7 @@ async function once(cluster: BenchCluster, template: VirtualMachine, name: strin
   const started = performance.now();
   const created = await client.create(virtualMachines, named(template, name));
   const id = created.metadata.uid ?? '';
-  await until(async () => (await hypervisor.get(id)).phase === 'running', 5);
+  await until(() => runs(hypervisor, id), 5);
   const runningMs = performance.now() - started;
   const address = await until(async () => (await client.get(virtualMachines, created.metadata)).status?.guest?.address, 20);
   await until(() => answers(address), 10);
@@ -76,6 +76,12 @@ async function once(cluster: BenchCluster, template: VirtualMachine, name: strin
   const goneMs = performance.now() - deleting;
   await delay(500);
   return { runningMs, answersMs, goneMs, createWrites, deleteWrites: await ourWrites(cluster) - writes - createWrites };
+}
+
+/** Its CPUs run: while libvirt starts a domain, it is there but paused. */
+async function runs(hypervisor: Hypervisor, id: string): Promise<boolean> {
+  const state = await hypervisor.get(id);
+  return state.phase === 'running' && !state.paused;
 }
 
 /** No object, no domain, no tap route, no disks. */
@@ -96,7 +102,7 @@ async function isGone({ client, hypervisor, status, folder }: BenchCluster, vm: 
 async function definitionOf(cluster: BenchCluster, template: VirtualMachine): Promise<GuestDefinition> {
   const vm = await cluster.client.create(virtualMachines, named(template, 'model'));
   const uid = vm.metadata.uid ?? '';
-  await until(async () => (await cluster.hypervisor.get(uid)).phase === 'running', 20);
+  await until(() => runs(cluster.hypervisor, uid), 20);
   const node = `/proc/${cluster.nodePid}/root`;
   const xml = await cluster.inNode('virsh', 'dumpxml', uid);
   const first = (pattern: RegExp): string => pattern.exec(xml)?.[1] ?? '';
@@ -114,18 +120,21 @@ async function definitionOf(cluster: BenchCluster, template: VirtualMachine): Pr
   return definition;
 }
 
-/** A guest straight from libvirt, on a tap and with a DHCP server of its own, both there beforehand. */
+/** A guest straight from libvirt, on a tap and with a DHCP server of its own, both there beforehand; the server does not stop to ask whether the address is taken. */
 async function rawGuest(cluster: BenchCluster, model: GuestDefinition): Promise<RawRun> {
   const id = randomUUID();
   const address = await unusedAddress(cluster);
   const [tap, mac] = ['yadobench', '02:00:00:00:be:01'];
   const shell = (script: string): Promise<string> => cluster.inNode('sh', '-c', script);
   await shell(`ip tuntap add dev ${tap} mode tap && ip link set ${tap} up && echo 1 > /proc/sys/net/ipv4/conf/${tap}/proxy_arp && ip route add ${address}/32 dev ${tap} && ip neigh replace ${address} lladdr ${mac} dev ${tap} nud permanent`);
-  await shell(`mkdir -p /run/bench && printf 'start ${address}\\nend ${address}\\ninterface ${tap}\\noption subnet 255.255.255.255\\noption router 169.254.1.1\\nlease_file /run/bench/leases\\npidfile /run/bench/pid\\n' > /run/bench/udhcpd.conf && : > /run/bench/leases && ip addr add 169.254.1.2/32 dev ${tap} && busybox udhcpd -S /run/bench/udhcpd.conf`);
+  await shell(`mkdir -p /run/bench && printf 'start ${address}\\nend ${address}\\ninterface ${tap}\\noption subnet 255.255.255.255\\noption router 169.254.1.1\\nlease_file /run/bench/leases\\npidfile /run/bench/pid\\n' > /run/bench/udhcpd.conf && : > /run/bench/leases && ip addr add 169.254.1.2/32 dev ${tap} && busybox udhcpd -S -a 1 /run/bench/udhcpd.conf`);
   try {
     const started = performance.now();
-    await cluster.hypervisor.start({ ...model, id, name: `raw-${id}`, interfaces: [{ tap, macAddress: mac, mtu: 1500 }] });
+    // Seen as it is seen of ours.
+    const creating = cluster.hypervisor.start({ ...model, id, name: `raw-${id}`, interfaces: [{ tap, macAddress: mac, mtu: 1500 }] });
+    await until(() => runs(cluster.hypervisor, id), 5);
     const runningMs = performance.now() - started;
+    await creating;
     await until(() => answers(address), 10);
     return { runningMs, answersMs: performance.now() - started };
   } finally {

@@ -112,6 +112,11 @@ export function hypervisorContract(label: string, makeHarness: () => Promise<Hyp
       await until((state) => state.phase === 'running' && !state.paused, 'the end of the pause');
     });
 
+    test('plugs no cable into an interface that is not there', async () => {
+      const { hypervisor } = await harness();
+      await assert.rejects(hypervisor.setLink(id, '02:00:00:00:00:99', false), { code: 'GuestRejected' });
+    });
+
     test('finds the same guest again after the daemon was lost, and says that all must be looked at', async () => {
       const { hypervisor, identity, interrupt } = await harness();
       const before = await identity(name);

@@ -52,8 +52,11 @@ describe('the chart on a cluster with a foreign CNI', { timeout: 900_000 }, () =
   });
 
   it('has its operator and agents ready, and nothing of ours runs beside it', async () => {
-    const found = await cluster.kubectl('-n', 'yadokari-system', 'get', 'deploy,ds', '-o', 'jsonpath={range .items[*]}{.kind} {.metadata.name} {.status.readyReplicas}{.status.numberReady}{"\\n"}{end}');
-    assert.deepEqual(found.trim().split('\n'), ['Deployment yadokari-operator 2', 'DaemonSet yadokari-agent 2']);
+    await cluster.eventually('all are ready', async () => {
+      const found = await cluster.kubectl('-n', 'yadokari-system', 'get', 'deploy,ds', '-o', 'jsonpath={range .items[*]}{.kind} {.metadata.name} {.status.readyReplicas}{.status.numberReady}{"\\n"}{end}');
+      assert.deepEqual(found.trim().split('\n'), ['Deployment yadokari-operator 2', 'DaemonSet yadokari-agent 2']);
+      return true;
+    });
     assert.deepEqual([...cluster.status.components, ...cluster.status.nodes.flatMap(({ components }) => components)].filter(({ name }) => /operator|agent|bird/.test(name)), []);
   });
 
@@ -110,7 +113,7 @@ describe('the chart on a cluster with a foreign CNI', { timeout: 900_000 }, () =
     const after = await cluster.eventually('the guest answers where its pod is now', async () => {
       const vm = await hello();
       const podIP = await kubectl('get', 'pod', vm.status?.anchor ?? '', '-o', 'jsonpath={.status.podIP}');
-      return podIP === vm.status?.address && (await text(podIP, '/cgi-bin/index.cgi')).includes('Hello') ? vm : undefined;
+      return podIP !== before.status?.address && podIP === vm.status?.address && (await text(podIP, '/cgi-bin/index.cgi')).includes('Hello') ? vm : undefined;
     }, 60_000, NAMESPACE);
     assert.equal(after.status?.guest?.startedAt, before.status?.guest?.startedAt);
     stream = await Stream.open(after.status?.address ?? '');

@@ -7,8 +7,11 @@ import { after, before, describe, it } from 'node:test';
 import { replug } from '../../src/agent/guest-link.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { run } from '../../src/base/process.ts';
+import { silentProgress } from '../../src/base/progress.ts';
 import { buildContainerImages } from '../../src/local/images/container-images.ts';
 import { buildGuestImage } from '../../src/local/images/guest-image.ts';
+import { defaultCacheRoot } from '../../src/local/layout.ts';
+import { ensureExtraProgram } from '../../src/local/toolchain/toolchain.ts';
 import { namesOf } from '../../src/network/drivers/spliced/names.ts';
 import type { GuestEndpoint, GuestEndpointRequest } from '../../src/network/port.ts';
 import { FolderDiskStore } from '../../src/vm/disks/store.ts';
@@ -16,7 +19,7 @@ import { LibvirtHypervisor } from '../../src/vm/drivers/libvirt/hypervisor.ts';
 import { Underlay } from '../env/network-host.ts';
 import { eventually, SplicedAgent, SplicedHost } from '../env/spliced-host.ts';
 
-const plugins = process.env['YADO_CNI_PLUGINS'];
+const binDirectory = process.env['YADO_BIN'];
 const cacheFolder = join(tmpdir(), 'yado-test-images');
 const prefix = `ys${(process.pid % 1000).toString(36)}`;
 const network = `10.72.${process.pid % 200}`;
@@ -52,7 +55,7 @@ httpd -h /www
 done) &
 `;
 
-describe('guests spliced to the pods of another CNI', { skip: plugins === undefined ? 'YADO_CNI_PLUGINS names no folder with the reference plugins' : false, timeout: 300_000 }, () => {
+describe('guests spliced to the pods of another CNI', { skip: binDirectory === undefined ? 'YADO_BIN names no folder with the toolchain' : false, timeout: 300_000 }, () => {
   let folder: string;
   let underlay: Underlay;
   let host: SplicedHost;
@@ -68,12 +71,14 @@ describe('guests spliced to the pods of another CNI', { skip: plugins === undefi
     const [images, guestImage] = [await buildContainerImages({ cacheFolder }), await buildGuestImage({ cacheFolder })];
     await mkdir(join(folder, 'tiny'));
     await run('tar', ['-xf', guestImage.path, '-C', join(folder, 'tiny')]);
+    const building = { modules: join(import.meta.dirname, '../../deploy/toolchain'), cache: defaultCacheRoot, environment: process.env, progress: silentProgress };
+    const plugins = [join(binDirectory ?? '', 'loopback'), await ensureExtraProgram('bridge', building), await ensureExtraProgram('host-local', building)];
     underlay = await Underlay.create(prefix, network);
     const namespace = await underlay.addHost('n1', 11);
     far = await underlay.addHost('far', 12);
     await underlay.run(far, ['ip', 'route', 'add', `${pods}.0/24`, 'via', `${network}.11`]);
     host = await SplicedHost.start({
-      folder: join(folder, 'n1'), underlay, namespace, cgroup: `yadokari-${prefix}`, images: images.path, plugins: plugins ?? '',
+      folder: join(folder, 'n1'), underlay, namespace, cgroup: `yadokari-${prefix}`, images: images.path, plugins,
       cni: { type: 'bridge', bridge: 'cni0', isGateway: true, isDefaultGateway: true, mtu: MTU, ipam: { type: 'host-local', ranges: [[{ subnet: `${pods}.0/24` }]] } },
     });
     agent = await SplicedAgent.start(host);

@@ -1,7 +1,7 @@
 import { Client, credentials } from '@grpc/grpc-js';
 import { spawn, type ChildProcess } from 'node:child_process';
-import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createLog } from '../../src/base/log.ts';
@@ -27,8 +27,8 @@ export interface SplicedHostOptions {
   readonly cgroup: string;
   /** Archive of the sandboxes' image. */
   readonly images: string;
-  /** Folder of the plugins. */
-  readonly plugins: string;
+  /** Paths of the plugins. */
+  readonly plugins: readonly string[];
   readonly cni: Readonly<Record<string, unknown>>;
 }
 
@@ -60,7 +60,7 @@ export class SplicedHost implements AsyncDisposable {
     const files = hierarchies.map(({ mountPoint }) => join(mountPoint, cgroup, 'cgroup.procs'));
     const script = bootScript({ hostname: 'n1', folder, hierarchies, bridged: true });
     const words: readonly string[] = [...hostPrefix(files), 'nsenter', `--net=/run/netns/${namespace}`, 'unshare', '--mount', '--pid', '--fork', '--uts', '--ipc', '--cgroup', '--kill-child', 'sh', '-c', script];
-    const init = spawn(words[0] ?? '', words.slice(1), { stdio: ['ignore', 'pipe', 'inherit'] });
+    const init = spawn(words[0] ?? '', words.slice(1), { stdio: ['ignore', 'pipe', 'ignore'] });
     await new Promise((resolve, reject) => {
       init.stdout.once('data', resolve);
       init.once('exit', () => reject(new Error('the host did not boot')));
@@ -135,7 +135,8 @@ export class SplicedHost implements AsyncDisposable {
 
 async function prepare({ folder, plugins, cni }: SplicedHostOptions): Promise<void> {
   await Promise.all(privateFolders.flatMap((path) => [mkdir(folder + path, { recursive: true }), mkdir(path, { recursive: true })]));
-  await cp(plugins, join(folder, 'opt/cni/bin'), { recursive: true });
+  await mkdir(join(folder, 'opt/cni/bin'));
+  await Promise.all(plugins.map((path) => copyFile(path, join(folder, 'opt/cni/bin', basename(path)))));
   const account = (text: string, line: string): string => (/^libvirt-qemu:/m.test(text) ? text : `${text.trimEnd()}\n${line}\n`);
   const texts = {
     'etc/containerd/config.toml': containerdConfig,
@@ -246,6 +247,7 @@ async function serve(logLevel: string): Promise<void> {
     sandboxes: runtime,
     dns: { servers: ['10.98.0.10'], search: (namespace) => [`${namespace}.svc.cluster.local`, 'svc.cluster.local', 'cluster.local'] },
     onMoved: (moved) => tell({ moved }),
+    onLost: () => {},
     log: createLog({ level: logLevel }),
   });
   const methods: Readonly<Record<Method, (...params: readonly never[]) => Promise<unknown>>> = {

@@ -1,9 +1,9 @@
 import { networkInterfaces } from 'node:os';
-import { access, readdir } from 'node:fs/promises';
+import { access, readdir, readFile } from 'node:fs/promises';
 import { messageOf } from '../../../base/errors.ts';
 import type { Log } from '../../../base/log.ts';
 import { run } from '../../../base/process.ts';
-import type { DhcpLease } from '../../dhcp/answer.ts';
+import { FOREVER_SECONDS, type DhcpLease } from '../../dhcp/answer.ts';
 import { KeyedLock } from '../../keyed-lock.ts';
 import { NetworkError, type GuestEndpoint, type GuestEndpointRequest } from '../../port.ts';
 import { interfaceExists, removeCommand, setSysctls } from '../native/interfaces.ts';
@@ -43,11 +43,13 @@ export interface SplicedGuestsOptions {
 /** What is told to a guest may change with its sandbox. */
 const LEASE_SECONDS = 3600;
 const INTERFACES = '/proc/sys/net/ipv4/conf';
+const STRICT = '1';
 
 /** The guests' share of the network: taps spliced to the interfaces of their anchors. */
 export class SplicedGuests {
   readonly #options: SplicedGuestsOptions;
   readonly #lock = new KeyedLock();
+  #leaseSeconds = LEASE_SECONDS;
 
   constructor(options: SplicedGuestsOptions) {
     this.#options = options;
@@ -55,6 +57,8 @@ export class SplicedGuests {
 
   /** Forgets records whose tap is gone, as after a restart of the host. */
   async start(): Promise<void> {
+    // Such a host drops what a guest asks from the address that it has, since that is reached elsewhere: it must not need to ask.
+    if ((await readFile(`${INTERFACES}/all/rp_filter`, 'utf8')).trim() === STRICT) this.#leaseSeconds = FOREVER_SECONDS;
     for (const [tap] of this.#options.records.entries()) {
       if (!(await interfaceExists(tap))) await this.#options.records.delete(tap);
     }
@@ -68,7 +72,7 @@ export class SplicedGuests {
   leaseOf(macAddress: string): DhcpLease | undefined {
     const { records, dns } = this.#options;
     const record = records.entries().findLast(([, candidate]) => candidate.macAddress === macAddress)?.[1];
-    return record === undefined ? undefined : { ...record, servers: dns.servers, search: dns.search(record.namespace), leaseSeconds: LEASE_SECONDS };
+    return record === undefined ? undefined : { ...record, servers: dns.servers, search: dns.search(record.namespace), leaseSeconds: this.#leaseSeconds };
   }
 
   ensure(request: GuestEndpointRequest, signal?: AbortSignal): Promise<GuestEndpoint> {

@@ -13,6 +13,7 @@ function given(standing: readonly Standing[] = []) {
   const clock = new ManualClock();
   const ready: Sandbox[] = [];
   const moved: string[] = [];
+  const lost: string[] = [];
   let tell = (): void => {};
   const sandboxes: Sandboxes = {
     readySandboxes: async (podUid) => ready.filter((candidate) => podUid === undefined || candidate.podUid === podUid),
@@ -22,9 +23,9 @@ function given(standing: readonly Standing[] = []) {
       return () => {};
     },
   };
-  const watch = new SandboxWatch({ sandboxes, standing: () => standing, onMoved: (key) => moved.push(key), clock, log: silentLog });
+  const watch = new SandboxWatch({ sandboxes, standing: () => standing, onMoved: (key) => moved.push(key), onLost: (key) => lost.push(key), clock, log: silentLog });
   watch.start();
-  return { clock, ready, moved, watch, started: () => tell(), [Symbol.asyncDispose]: () => watch[Symbol.asyncDispose]() };
+  return { clock, ready, moved, lost, watch, started: () => tell(), [Symbol.asyncDispose]: () => watch[Symbol.asyncDispose]() };
 }
 
 describe('sandboxes', () => {
@@ -60,14 +61,19 @@ describe('sandboxes', () => {
     await aborted;
   });
 
-  it('that were made anew are told, again until their guests are spliced to them', async () => {
+  it('that have ended are told, and those made anew, again until their guests are spliced to them', async () => {
     const standing = [{ key: 'shop/web-a', podUid: 'u1', sandbox: 's1' }];
     await using world = given(standing);
     world.ready.push(sandbox('s1'));
     await world.clock.advance(5000);
+    // There was none yet at the first look.
+    world.lost.length = 0;
+    await world.clock.advance(5000);
+    assert.deepEqual(world.lost, []);
     world.ready.splice(0, 1);
     await world.clock.advance(5000);
     assert.deepEqual(world.moved, []);
+    assert.ok(world.lost.length >= 2);
     world.ready.unshift(sandbox('s2'));
     world.started();
     await world.clock.advance(50);

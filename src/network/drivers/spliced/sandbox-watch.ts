@@ -17,6 +17,8 @@ export interface SandboxWatchOptions {
   readonly standing: () => readonly Standing[];
   /** Called with the key of an anchor whose sandbox is another one now; again at each look until its guest is spliced to it. */
   readonly onMoved: (key: string) => void;
+  /** Called with the key of an anchor that has no sandbox any more; again at each look until it has one. */
+  readonly onLost: (key: string) => void;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -106,7 +108,8 @@ export class SandboxWatch implements AsyncDisposable {
     const ready = await this.#options.sandboxes.readySandboxes(undefined, this.#stop.signal);
     for (const { key, podUid, sandbox } of this.#options.standing()) {
       const newest = ready.find((candidate) => `${candidate.namespace}/${candidate.pod}` === key && (podUid === undefined || candidate.podUid === podUid));
-      if (newest !== undefined && newest.id !== sandbox) this.#options.onMoved(key);
+      if (newest === undefined) this.#options.onLost(key);
+      else if (newest.id !== sandbox) this.#options.onMoved(key);
     }
   }
 

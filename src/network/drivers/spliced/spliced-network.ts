@@ -22,6 +22,8 @@ export interface SplicedNetworkOptions {
   };
   /** Called with the key of an anchor whose sandbox was made anew: `ensureGuest` splices its guest again and tells where it is now. */
   readonly onMoved: (anchor: string) => void;
+  /** Called with the key of an anchor whose sandbox has ended: the kubelet makes another one as soon as the anchor's container is gone too. */
+  readonly onLost: (anchor: string) => void;
   readonly log?: Log;
   readonly clock?: Clock;
 }
@@ -42,11 +44,11 @@ export class SplicedNetwork implements NodeNetwork {
   #started = false;
 
   constructor(options: SplicedNetworkOptions) {
-    const { sandboxes, dns, onMoved, log = silentLog, clock = systemClock, stateDirectory = '/var/lib/yadokari/network' } = options;
+    const { sandboxes, dns, onMoved, onLost, log = silentLog, clock = systemClock, stateDirectory = '/var/lib/yadokari/network' } = options;
     this.#log = log;
     this.#batch = new IpBatch({ log });
     this.#records = new StateFolder(join(stateDirectory, 'splices'));
-    this.#watch = new SandboxWatch({ sandboxes, standing: () => this.#guests.standing(), onMoved, clock, log });
+    this.#watch = new SandboxWatch({ sandboxes, standing: () => this.#guests.standing(), onMoved, onLost, clock, log });
     this.#dhcp = new DhcpServer({ log, delivery: 'broadcast', lookup: (mac) => this.#guests.leaseOf(mac) });
     this.#guests = new SplicedGuests({
       sandboxes, dns, log, watch: this.#watch, batch: this.#batch, records: this.#records,

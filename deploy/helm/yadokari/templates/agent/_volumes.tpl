@@ -3,7 +3,8 @@
 - {name: state, mountPath: /var/lib/yadokari}
 - {name: run, mountPath: /run/yadokari}
 - {name: libvirt, mountPath: {{ .Values.libvirt.socketDirectory }}}
-- {name: containerd, mountPath: {{ dir .Values.agent.containerdSocket }}}
+{{- /* Some runtimes keep the network namespaces of pods below their own folder. */}}
+- {name: containerd, mountPath: {{ dir .Values.agent.containerdSocket }}, mountPropagation: HostToContainer}
 - {name: pod-logs, mountPath: /var/log/pods}
 - {name: netns, mountPath: /run/netns, mountPropagation: HostToContainer}
 - {name: dev, mountPath: /dev}
