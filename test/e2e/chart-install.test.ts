@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
-import http from 'node:http';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import { parseAllDocuments } from 'yaml';
 import { isNotFound } from '../../src/kube/api-error.ts';
 import { virtualMachines, yadoPods, type VirtualMachine, type YadoPod } from '../../src/kube/yadokari.ts';
 import { startTestCluster, type TestCluster } from '../env/cluster.ts';
 import { qemuPids } from '../env/discrepancies.ts';
+import { ChartFaults } from '../env/chart-faults.ts';
+import { randomOf, tableOf } from '../env/faults.ts';
+import { GuestStream, pageText, withStream } from '../env/guest-stream.ts';
 import { chartFolder, Helm } from '../env/helm.ts';
 
 const NAMESPACE = 'default';
@@ -18,7 +19,7 @@ const root = join(import.meta.dirname, '../..');
 describe('the chart on a cluster with a foreign CNI', { timeout: 900_000 }, () => {
   let cluster: TestCluster;
   let helm: Helm;
-  let stream: Stream;
+  let stream: GuestStream;
   const kubectl = (...args: readonly string[]) => cluster.kubectl('-n', NAMESPACE, ...args);
   const hello = (): Promise<VirtualMachine> => cluster.vm(NAMESPACE, 'hello');
   const upgrade = (...values: readonly string[]) => helm.run('upgrade', 'yadokari', chartFolder, '--wait', '--timeout', '180s', ...values.flatMap((value) => ['--set', value]));
@@ -71,10 +72,10 @@ describe('the chart on a cluster with a foreign CNI', { timeout: 900_000 }, () =
     const [vm, pod] = [(await hello()).status?.address ?? '', (await cluster.client.get(yadoPods, { name: 'hello-pod', namespace: NAMESPACE })).status?.address ?? ''];
     assert.match(vm, /^10\.\d+\.1\.\d+$/);
     assert.match(pod, /^10\.\d+\.2\.\d+$/);
-    assert.equal(await text(vm, `/cgi-bin/fetch?${pod}`), `Hello from container hello-pod. You are ${vm}.\n`);
-    assert.equal(await text(pod, `/cgi-bin/fetch?${vm}`), `Hello from virtual machine hello. You are ${pod}.\n`);
+    assert.equal(await pageText(vm, `/cgi-bin/fetch?${pod}`), `Hello from container hello-pod. You are ${vm}.\n`);
+    assert.equal(await pageText(pod, `/cgi-bin/fetch?${vm}`), `Hello from virtual machine hello. You are ${pod}.\n`);
     assert.equal(await kubectl('get', 'pod', (await hello()).status?.anchor ?? '', '-o', 'jsonpath={.status.podIP}'), vm);
-    stream = await Stream.open(vm);
+    stream = await GuestStream.open(vm);
   });
 
   it('has both behind one Service, by name and by address', async () => {
@@ -82,12 +83,12 @@ describe('the chart on a cluster with a foreign CNI', { timeout: 900_000 }, () =
     const { status } = await cluster.client.get(yadoPods, { name: 'hello-pod', namespace: NAMESPACE });
     const names = new Set<string>();
     await cluster.eventually('both answer', async () => {
-      names.add(/Hello from (virtual machine|container)/.exec(await text(status?.address ?? '', '/cgi-bin/fetch?both'))?.[1] ?? '');
+      names.add(/Hello from (virtual machine|container)/.exec(await pageText(status?.address ?? '', '/cgi-bin/fetch?both'))?.[1] ?? '');
       names.delete('');
       return names.size === 2;
     }, 30_000, NAMESPACE);
     // The guest uses the cluster's DNS and its services too.
-    await cluster.eventually('the guest reaches the Service', async () => (await text((await hello()).status?.address ?? '', '/cgi-bin/fetch?both')).includes('Hello from'), 20_000, NAMESPACE);
+    await cluster.eventually('the guest reaches the Service', async () => (await pageText((await hello()).status?.address ?? '', '/cgi-bin/fetch?both')).includes('Hello from'), 20_000, NAMESPACE);
   });
 
   it('passes helm test', async () => {
@@ -95,8 +96,17 @@ describe('the chart on a cluster with a foreign CNI', { timeout: 900_000 }, () =
     assert.match(said, /Phase:\s+Succeeded/);
   });
 
-  it('keeps the machine and its connections when operator and agents are killed', async () => {
+  it('keeps the machine and its connections when operator and agents are killed, all at once', async () => {
     await untouched('killing all our pods', () => cluster.kubectl('-n', 'yadokari-system', 'delete', 'pods', '-l', 'app.kubernetes.io/name=yadokari', '--grace-period=0', '--force'));
+  });
+
+  const kills = Number(process.env['YADO_TEST_KILLS'] ?? 8);
+  const seed = Number(process.env['YADO_TEST_SEED'] ?? Date.now() % 2 ** 31);
+  it(`keeps them under ${kills} kills by chance (YADO_TEST_SEED=${seed}), no silence longer than 5 s`, async (test) => {
+    const [faults, next] = [new ChartFaults(cluster, 'hello', stream), randomOf(seed)];
+    const recoveries = [];
+    for (let kill = 1; kill <= kills; kill += 1) recoveries.push(await faults.kill(next, kill));
+    test.diagnostic(tableOf(recoveries, 'longest silence'));
   });
 
   it('is upgraded and rolled back with the machine running', async () => {
@@ -113,10 +123,10 @@ describe('the chart on a cluster with a foreign CNI', { timeout: 900_000 }, () =
     const after = await cluster.eventually('the guest answers where its pod is now', async () => {
       const vm = await hello();
       const podIP = await kubectl('get', 'pod', vm.status?.anchor ?? '', '-o', 'jsonpath={.status.podIP}');
-      return podIP !== before.status?.address && podIP === vm.status?.address && (await text(podIP, '/cgi-bin/index.cgi')).includes('Hello') ? vm : undefined;
+      return podIP !== before.status?.address && podIP === vm.status?.address && (await pageText(podIP, '/cgi-bin/index.cgi')).includes('Hello') ? vm : undefined;
     }, 60_000, NAMESPACE);
     assert.equal(after.status?.guest?.startedAt, before.status?.guest?.startedAt);
-    stream = await Stream.open(after.status?.address ?? '');
+    stream = await GuestStream.open(after.status?.address ?? '');
   });
 
   it('leaves guests running when it is uninstalled, and takes them over when it is installed again', async () => {
@@ -150,46 +160,3 @@ describe('the chart on a cluster with a foreign CNI', { timeout: 900_000 }, () =
     }, 20_000);
   });
 });
-
-/** The example's user data with one more page, which never ends. */
-function withStream(userData: string): string {
-  const page = "cat > /www/cgi-bin/stream <<'END'\n#!/bin/sh\nprintf 'Content-Type: text/plain\\r\\n\\r\\n'\nwhile echo tick; do sleep 0.2; done\nEND\n";
-  const made = userData.replace(/^chmod /m, () => `${page}chmod `);
-  assert.match(made, /stream/);
-  return made;
-}
-
-/** A connection to the guest that is used all the time. */
-class Stream {
-  lines = 0;
-  open = true;
-  readonly #response: http.IncomingMessage;
-
-  constructor(response: http.IncomingMessage) {
-    this.#response = response;
-    response.setEncoding('utf8').on('data', (chunk: string) => void (this.lines += chunk.split('tick').length - 1));
-    for (const event of ['end', 'error', 'aborted']) response.on(event, () => void (this.open = false));
-  }
-
-  static async open(address: string): Promise<Stream> {
-    const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
-    http.get(`http://${address}/cgi-bin/stream`, { agent: false }, resolve).on('error', reject);
-    return new Stream(await promise);
-  }
-
-  close(): void {
-    this.#response.destroy();
-  }
-}
-
-async function text(address: string, path: string): Promise<string> {
-  for (let tries = 1; ; tries += 1) {
-    try {
-      const response = await fetch(`http://${address}${path}`, { signal: AbortSignal.timeout(6000) });
-      return await response.text();
-    } catch (error) {
-      if (tries === 3) throw error;
-      await delay(200);
-    }
-  }
-}

@@ -40,7 +40,7 @@ export function describeFaults({ kills, frozen }: FaultPlan): void {
 }
 
 /** Numbers from 0 to 1 that the same seed repeats (mulberry32). */
-function randomOf(seed: number): () => number {
+export function randomOf(seed: number): () => number {
   let state = seed;
   return () => {
     state = (state + 0x6d2b79f5) | 0;
@@ -50,11 +50,12 @@ function randomOf(seed: number): () => number {
   };
 }
 
-function tableOf(recoveries: readonly Recovery[]): string {
+/** A line for each component; `what` is the meaning of the second time. */
+export function tableOf(recoveries: readonly Recovery[], what = 'all true later'): string {
   const names = [...new Set(recoveries.map(({ component }) => component))].sort();
   return names.map((name) => {
     const own = recoveries.filter(({ component }) => component === name);
     const worst = (pick: (recovery: Recovery) => number): string => `${Math.round(Math.max(...own.map(pick)))} ms`;
-    return `${name.padEnd(24)} killed ${String(own.length).padStart(2)} ×, runs again after ≤ ${worst(({ backMs }) => backMs)}, all true ≤ ${worst(({ trueMs }) => trueMs)} later`;
+    return `${name.padEnd(24)} killed ${String(own.length).padStart(2)} ×, runs again after ≤ ${worst(({ backMs }) => backMs)}, ${what} ≤ ${worst(({ trueMs }) => trueMs)}`;
   }).join('\n');
 }

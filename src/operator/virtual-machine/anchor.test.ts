@@ -12,7 +12,7 @@ const guest: CompiledGuest = {
 const machine = (spec: Partial<VirtualMachine['spec']> = {}, status?: VirtualMachine['status']): VirtualMachine => ({
   apiVersion: API_VERSION, kind: 'VirtualMachine', metadata: { name: 'web', namespace: 'shop', uid: 'u1', labels: { app: 'web' } }, spec: { memory: '2Gi', ...spec }, ...(status === undefined ? {} : { status }),
 });
-const build = (vm: VirtualMachine) => buildAnchor(vm, guest, 'web-abcde', { pauseImage: 'pause:1' });
+const build = (vm: VirtualMachine) => buildAnchor(vm, guest, 'web-abcde', { pauseImage: 'pause:1', network: 'native' });
 
 describe("an anchor's name", () => {
   it('is the same for the same question, so that it is never made twice', () => {
@@ -43,6 +43,13 @@ describe('an anchor', () => {
     const pod = build({ ...vm, metadata: { ...vm.metadata, annotations } });
     assert.deepEqual(Object.keys(pod.metadata.annotations ?? {}).sort(), ['kubernetes.io/ingress-bandwidth', 'yadokari.dev/guest']);
     assert.deepEqual(JSON.parse(pod.metadata.annotations?.[ANNOTATION_GUEST] ?? ''), guest);
+  });
+
+  it('asks another CNI for the address and MAC address that its machine fixes', () => {
+    const vm = machine({ network: { address: '10.1.2.3', macAddress: '02:00:00:00:00:50' } });
+    const { annotations } = buildAnchor(vm, guest, 'web-abcde', { pauseImage: 'pause:1', network: 'spliced' }).metadata;
+    assert.deepEqual([annotations?.['cni.projectcalico.org/ipAddrs'], annotations?.['cni.projectcalico.org/hwAddr']], ['["10.1.2.3"]', '02:00:00:00:00:50']);
+    assert.equal(build(vm).metadata.annotations?.['cni.projectcalico.org/ipAddrs'], undefined);
   });
 
   it('asks the scheduler for what QEMU needs, and a tenth of its CPUs', () => {

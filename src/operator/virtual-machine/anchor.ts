@@ -10,6 +10,8 @@ import type { VirtualMachine } from '../../kube/yadokari.ts';
 export interface AnchorOptions {
   /** Image of the container that stands for the guest; it only waits. */
   readonly pauseImage: string;
+  /** spliced: the cluster's CNI gives the address, and is asked for a fixed one in the words of the CNIs that can. */
+  readonly network: 'native' | 'spliced';
 }
 
 /** A guest rarely needs all of its CPUs at once; a tenth of each is reserved. */
@@ -42,7 +44,7 @@ export function buildAnchor(vm: VirtualMachine, guest: CompiledGuest, name: stri
       name,
       namespace: metadata.namespace ?? 'default',
       labels: { ...metadata.labels, [LABEL_VIRTUAL_MACHINE]: metadata.name },
-      annotations: { ...inherited(metadata.annotations), [ANNOTATION_GUEST]: JSON.stringify(guest) },
+      annotations: { ...inherited(metadata.annotations), ...(options.network === 'spliced' ? wishesOf(spec.network) : {}), [ANNOTATION_GUEST]: JSON.stringify(guest) },
       finalizers: [FINALIZER_GUEST],
       ownerReferences: [{ apiVersion: API_VERSION, kind: 'VirtualMachine', name: metadata.name, uid: metadata.uid ?? '', controller: true, blockOwnerDeletion: true }],
     },
@@ -82,6 +84,14 @@ function resourcesOf(guest: CompiledGuest): Record<string, unknown> {
 /** Annotations that say something of the pod, such as a CNI's: all but ours and those of the tools that wrote the machine. */
 function inherited(annotations: Readonly<Record<string, string>> = {}): Record<string, string> {
   return Object.fromEntries(Object.entries(annotations).filter(([key]) => !/^([^/]+\.)?(yadokari\.dev|kubectl\.kubernetes\.io|helm\.sh|argoproj\.io|fluxcd\.io)\//.test(key)));
+}
+
+/** Calico's annotations for a pod's own address and MAC address; others pass them over, and the agent then says that the address is another one. */
+function wishesOf({ address, macAddress }: VirtualMachine['spec']['network'] = {}): Record<string, string> {
+  return {
+    ...(address === undefined ? {} : { 'cni.projectcalico.org/ipAddrs': JSON.stringify([address]) }),
+    ...(macAddress === undefined ? {} : { 'cni.projectcalico.org/hwAddr': macAddress }),
+  };
 }
 
 function scheduling(vm: VirtualMachine, home: string | undefined): Record<string, unknown> {

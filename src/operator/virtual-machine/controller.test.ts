@@ -14,6 +14,7 @@ import { instanceTypes, virtualMachineImages, virtualMachines, type VirtualMachi
 import { memoryIpam } from '../../network/drivers/simulated/simulated-network.ts';
 import { handleOfVirtualMachine } from '../../network/handle.ts';
 import { anchorName } from './anchor.ts';
+import { CACHE_LAG_MS } from './cache-lag.ts';
 import { VirtualMachineReconciler } from './controller.ts';
 
 const VMS = '/apis/yadokari.dev/v1alpha1/namespaces/shop/virtualmachines';
@@ -44,7 +45,7 @@ async function given(vm: VirtualMachine, anchors: readonly Pod[] = []) {
   await Promise.all(Object.values(informers).map((informer) => informer.waitForSync(signal)));
   const ipam = await memoryIpam();
   const events = new EventRecorder({ client, controller: 'test', instance: 'test', log: silentLog, clock });
-  const reconciler = new VirtualMachineReconciler({ client, ...informers, ipam, events, clock, log: silentLog, anchor: { pauseImage: 'pause:1' } });
+  const reconciler = new VirtualMachineReconciler({ client, ...informers, ipam, events, clock, log: silentLog, anchor: { pauseImage: 'pause:1', network: 'native' } });
   return {
     api, ipam, clock,
     /** Changes the spec as the cache sees it. */
@@ -81,6 +82,7 @@ describe('a virtual machine', () => {
     await assert.rejects(world.reconcile(), { code: 'AnchorRefused' });
     const { printableStatus, conditions } = world.vm().status ?? {};
     assert.deepEqual([printableStatus, conditionOf(conditions, 'Ready')?.reason], ['ErrorUnschedulable', 'AnchorRefused']);
+    await world.clock.advance(CACHE_LAG_MS);
     await world.reconcile();
     assert.equal(world.anchors().length, 1);
   });

@@ -6,6 +6,8 @@ export interface DomainOptions {
   readonly acceleration: 'kvm' | 'tcg';
   /** When the guest is asked to start, in milliseconds since the epoch; kept in the domain's metadata. */
   readonly startedAt: number;
+  /** Whether its cgroup holds the guest to its CPUs and memory. */
+  readonly limited: boolean;
 }
 
 /** Namespace of our element in a domain's metadata. */
@@ -28,11 +30,8 @@ export function domainXml(guest: GuestDefinition, options: DomainOptions): strin
     `  <uuid>${text(guest.id)}</uuid>`,
     `  <metadata><yadokari:guest xmlns:yadokari='${metadataNamespace}' startedAt='${options.startedAt}'/></metadata>`,
     `  <memory unit='MiB'>${guest.memoryMiB}</memory>`,
-    // Beyond it the kernel takes pages back (memory.high). A hard limit would end guests, and libvirt locks memory up to it.
-    `  <memtune><soft_limit unit='MiB'>${guest.memoryMiB + overheadMiB(guest.memoryMiB)}</soft_limit></memtune>`,
     `  <vcpu>${cpus}</vcpu>`,
-    // All of QEMU together gets the time of as many CPUs as the guest has, and its share of a full host by their number.
-    `  <cputune><shares>${cpus * SHARES_PER_CPU}</shares><global_period>${PERIOD_US}</global_period><global_quota>${cpus * PERIOD_US}</global_quota></cputune>`,
+    ...(options.limited ? limitLines(guest.memoryMiB, cpus) : []),
     `  <sysinfo type='smbios'><system><entry name='serial'>${text(guest.hostname)}</entry></system></sysinfo>`,
     ...indent(2, osLines(guest.boot, q35)),
     ...indent(2, featureLines(guest.boot, options)),
@@ -48,6 +47,15 @@ export function domainXml(guest: GuestDefinition, options: DomainOptions): strin
     `</domain>`,
     '',
   ].join('\n');
+}
+
+function limitLines(memoryMiB: number, cpus: number): string[] {
+  return [
+    // Beyond it the kernel takes pages back (memory.high). A hard limit would end guests, and libvirt locks memory up to it.
+    `  <memtune><soft_limit unit='MiB'>${memoryMiB + overheadMiB(memoryMiB)}</soft_limit></memtune>`,
+    // All of QEMU together gets the time of as many CPUs as the guest has, and its share of a full host by their number.
+    `  <cputune><shares>${cpus * SHARES_PER_CPU}</shares><global_period>${PERIOD_US}</global_period><global_quota>${cpus * PERIOD_US}</global_quota></cputune>`,
+  ];
 }
 
 function osLines(boot: GuestBoot, q35: boolean): string[] {

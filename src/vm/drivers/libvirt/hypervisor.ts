@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { systemClock, type Clock } from '../../../base/clock.ts';
+import { messageOf } from '../../../base/errors.ts';
 import { silentLog, type Log } from '../../../base/log.ts';
 import { KeyedQueue } from '../../keyed-queue.ts';
 import { GuestError, type Guest, type GuestDefinition, type GuestEvent, type GuestState, type Hypervisor, type HypervisorInfo } from '../../port.ts';
@@ -38,6 +39,8 @@ export class LibvirtHypervisor implements Hypervisor {
   readonly #listeners = new Set<(event: GuestEvent) => void>();
   readonly #turns = new KeyedQueue();
   #acceleration: Promise<'kvm' | 'tcg'> | undefined;
+  /** Whether guests get limits: until libvirt says that it cannot set them here. */
+  #limited = true;
 
   constructor(options: LibvirtOptions) {
     this.#options = options;
@@ -76,16 +79,27 @@ export class LibvirtHypervisor implements Hypervisor {
   start(guest: GuestDefinition, signal?: AbortSignal): Promise<void> {
     return this.#turns.run(guest.id, async () => {
       if ((await this.get(guest.id, signal)).phase === 'running') return;
-      const xml = domainXml(guest, { acceleration: await this.#probe(), startedAt: this.#clock.now() });
-      const options = { signal, timeoutMs: actionTimeoutMs };
-      await this.#call('action', procedure.domainDefineXmlFlags, new XdrWriter().string(xml).unsigned(0).toBuffer(), options, guest.name);
       try {
-        await this.#call('action', procedure.domainCreateWithFlags, domainArgs(guest.id, guest.name).unsigned(0).toBuffer(), options, guest.name);
+        await this.#create(guest, signal);
       } catch (error) {
-        // Somebody else started it meanwhile.
-        if (!is(error, 'GuestNotRunning') || (await this.get(guest.id, signal)).phase !== 'running') throw error;
+        if (!this.#limited || !lacksCgroup(error)) throw error;
+        this.#limited = false;
+        (this.#options.log ?? silentLog).warn({ error: messageOf(error) }, 'this host has no cgroups for libvirt: guests are not held to their CPUs and memory');
+        await this.#create(guest, signal);
       }
     }, signal);
+  }
+
+  async #create(guest: GuestDefinition, signal?: AbortSignal): Promise<void> {
+    const xml = domainXml(guest, { acceleration: await this.#probe(), startedAt: this.#clock.now(), limited: this.#limited });
+    const options = { signal, timeoutMs: actionTimeoutMs };
+    await this.#call('action', procedure.domainDefineXmlFlags, new XdrWriter().string(xml).unsigned(0).toBuffer(), options, guest.name);
+    try {
+      await this.#call('action', procedure.domainCreateWithFlags, domainArgs(guest.id, guest.name).unsigned(0).toBuffer(), options, guest.name);
+    } catch (error) {
+      // Somebody else started it meanwhile.
+      if (!is(error, 'GuestNotRunning') || (await this.get(guest.id, signal)).phase !== 'running') throw error;
+    }
   }
 
   async shutdown(id: string, signal?: AbortSignal): Promise<void> {
@@ -208,6 +222,11 @@ export class LibvirtHypervisor implements Hypervisor {
 
 function is(error: unknown, code: GuestError['code']): error is GuestError {
   return error instanceof GuestError && error.code === code;
+}
+
+/** libvirt has no cgroup controllers, as in a container without them. */
+function lacksCgroup(error: unknown): boolean {
+  return error instanceof GuestError && /cgroup \S+ is required|[Cc]group .*(isn't mounted|not available|not mounted)/.test(error.message);
 }
 
 function isOperationInvalid(error: GuestError): boolean {
