@@ -1,4 +1,4 @@
-import { isDeleting, metadataOf, type KubeObject, type ObjectKey } from '../kube/object.ts';
+import { isDeleting, type ObjectKey } from '../kube/object.ts';
 import type { Clock } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
@@ -9,11 +9,10 @@ import { pods as podResource, type Pod } from '../kube/core.ts';
 import type { EventRecorder } from '../kube/event-recorder.ts';
 import { Informer } from '../kube/informer.ts';
 import { Manager } from '../kube/manager.ts';
-import { virtualMachines } from '../kube/yadokari.ts';
 import type { NodeNetwork, PodLookup } from '../network/port.ts';
 import type { DiskStore, Hypervisor, ImageStore } from '../vm/port.ts';
 import { AnchorReconciler } from './anchor-reconciler.ts';
-import { anchorOf } from './anchor.ts';
+import { anchorOf, isHeld, type Anchor } from './anchor.ts';
 import { ConsoleForwarders } from './console-forwarders.ts';
 import { EndpointRegistry } from './endpoint-registry.ts';
 import { GuestBuilder } from './guest-builder.ts';
@@ -22,6 +21,7 @@ import { GuestStarter } from './guest-starter.ts';
 import { GuestStopper } from './guest-stopper.ts';
 import { ImageImports } from './image-imports.ts';
 import { ImageReporter } from './image-reporter.ts';
+import { MachineLookup } from './machine-lookup.ts';
 import { OrphanSweeper } from './orphan-sweeper.ts';
 import { createPodLookup } from './pod-lookup.ts';
 
@@ -69,7 +69,7 @@ export class Agent {
   constructor(options: AgentOptions) {
     const { client, node, hypervisor, disks, images, clock, log, metrics, events } = options;
     const pods = new Informer(client, podResource, { fieldSelector: `spec.nodeName=${node}`, log, indexers: { guest: guestOf } });
-    const machines = new Informer<KubeObject>(client, metadataOf(virtualMachines), { log });
+    const machines = new MachineLookup(client);
     const endpoints = new EndpointRegistry();
     const network = options.network(createPodLookup(client, pods, endpoints), {
       onMoved: (anchor) => {
@@ -103,24 +103,29 @@ export class Agent {
       metrics,
       concurrency: 1,
     });
-    sweeps.watchMapped(machines, () => []).watchMapped(pods, () => []);
+    sweeps.watchMapped(pods, () => []);
     pods.onChange(({ type, object }) => {
       const anchor = type === 'deleted' || isDeleting(object) ? anchorOf(object) : undefined;
       if (anchor !== undefined) imports.abandon(anchor);
     });
     pods.onChange(({ type, object }) => void (type === 'deleted' && anchorOf(object) !== undefined && sweeps.enqueue(SWEEP_KEY)));
-    machines.onChange(({ type }) => void (type === 'deleted' && sweeps.enqueue(SWEEP_KEY)));
     sweeps.enqueue(SWEEP_KEY);
 
     this.#options = options;
     this.#network = network;
     this.#pods = pods;
     this.#consoles = consoles;
-    this.#manager = new Manager({ informers: [pods, machines], controllers: [this.#anchors, sweeps], log });
+    this.#manager = new Manager({ informers: [pods], controllers: [this.#anchors, sweeps], log });
   }
 
   get ready(): boolean {
     return this.#manager.ready;
+  }
+
+  /** The anchor that holds the guest on this node; undefined when nobody does, or none is known yet. */
+  anchorOfGuest(id: string): Anchor | undefined {
+    const pod = this.#pods.byIndex('guest', id).find(isHeld);
+    return pod === undefined ? undefined : anchorOf(pod);
   }
 
   /** Works until the signal aborts. Guests and containers go on without it. */

@@ -9,8 +9,7 @@ import { pods as podResource, type Pod } from '../kube/core.ts';
 import { EventRecorder } from '../kube/event-recorder.ts';
 import { FakeApi } from '../kube/fake-api.ts';
 import { Informer } from '../kube/informer.ts';
-import { metadataOf, type KubeObject } from '../kube/object.ts';
-import { virtualMachines, type VirtualMachine } from '../kube/yadokari.ts';
+import type { VirtualMachine } from '../kube/yadokari.ts';
 import { memoryIpam, SimulatedNetwork } from '../network/drivers/simulated/simulated-network.ts';
 import { SimulatedHypervisor } from '../vm/drivers/simulated/hypervisor.ts';
 import { GuestError, type DiskStore, type GuestDefinition } from '../vm/port.ts';
@@ -21,6 +20,7 @@ import type { GuestBuilder } from './guest-builder.ts';
 import { GuestReporter } from './guest-reporter.ts';
 import { GuestStarter } from './guest-starter.ts';
 import { GuestStopper } from './guest-stopper.ts';
+import { MachineLookup } from './machine-lookup.ts';
 
 const PODS = '/api/v1/namespaces/shop/pods';
 const VMS = '/apis/yadokari.dev/v1alpha1/namespaces/shop/virtualmachines';
@@ -47,11 +47,11 @@ async function given(options: { readonly stored?: Partial<GuestStatus>; readonly
   const clock = new ManualClock(NOW);
   const api = new FakeApi();
   const vm = machine(options.stored);
-  for (const [collection, object] of [[PODS, pod], ['/api/v1/pods', pod], [VMS, vm], ['/apis/yadokari.dev/v1alpha1/virtualmachines', vm]] as const) api.put(collection, object);
+  for (const [collection, object] of [[PODS, pod], ['/api/v1/pods', pod], [VMS, vm]] as const) api.put(collection, object);
   const client = new KubeClient(api);
-  const [pods, machines] = [new Informer(client, podResource), new Informer<KubeObject>(client, metadataOf(virtualMachines))];
-  for (const informer of [pods, machines]) informer.start();
-  await Promise.all([pods.waitForSync(signal), machines.waitForSync(signal)]);
+  const [pods, machines] = [new Informer(client, podResource), new MachineLookup(client)];
+  pods.start();
+  await pods.waitForSync(signal);
   const hypervisor = options.hypervisor ?? new SimulatedHypervisor({ clock, startMs: 0, consoleLogs: false });
   const network = new SimulatedNetwork({ node: 'n1', ipam: await memoryIpam() });
   const events = new EventRecorder({ client, controller: 'test', instance: 'n1', log: silentLog, clock });
@@ -74,7 +74,7 @@ async function given(options: { readonly stored?: Partial<GuestStatus>; readonly
     },
     [Symbol.asyncDispose]: async () => {
       consoles[Symbol.dispose]();
-      await Promise.all([pods[Symbol.asyncDispose](), machines[Symbol.asyncDispose]()]);
+      await pods[Symbol.asyncDispose]();
     },
   };
 }

@@ -5,7 +5,7 @@ import type { Reconcile, Result } from '../kube/controller.ts';
 import type { Pod } from '../kube/core.ts';
 import type { EventRecorder } from '../kube/event-recorder.ts';
 import type { Informer } from '../kube/informer.ts';
-import { isDeleting, type KubeObject, type ObjectKey } from '../kube/object.ts';
+import { isDeleting, type ObjectKey } from '../kube/object.ts';
 import type { GuestEndpoint } from '../network/port.ts';
 import type { GuestState, Hypervisor, HypervisorInfo } from '../vm/port.ts';
 import { anchorOf, isHeld, type Anchor } from './anchor.ts';
@@ -15,12 +15,12 @@ import { machineOf, type GuestStarter } from './guest-starter.ts';
 import { replug } from './guest-link.ts';
 import type { GuestStopper } from './guest-stopper.ts';
 import { osNameOf } from './guest-system.ts';
+import type { MachineLookup } from './machine-lookup.ts';
 
 export interface AnchorReconcilerOptions {
   /** Pods bound to this node. */
   readonly pods: Informer<Pod>;
-  /** Names and deletion times of all VirtualMachines. */
-  readonly machines: Informer<KubeObject>;
+  readonly machines: MachineLookup;
   readonly hypervisor: Hypervisor;
   readonly starter: GuestStarter;
   readonly stopper: GuestStopper;
@@ -150,9 +150,10 @@ export class AnchorReconciler {
     starter.abandon(anchor);
     const again = await stopper.stop(anchor, state, signal);
     if (again !== undefined) return again;
-    if (!this.#isMachineDeleted(anchor) && !this.#hasEnded(anchor)) {
+    if (!this.#hasEnded(anchor)) {
       const last = reporter.last(anchor) ?? await reporter.stored(anchor, signal).catch(() => undefined);
-      if (last?.phase !== 'Stopped' && last?.phase !== 'Failed' && last !== undefined) {
+      // Of a machine that is going itself nobody reads it any more.
+      if (last !== undefined && last.phase !== 'Stopped' && last.phase !== 'Failed' && !(await this.#isMachineGoing(anchor, signal))) {
         await reporter.report(anchor, { phase: 'Stopped', reason: 'Requested', message: 'the guest was stopped on request', ...kept(last), stoppedAt: this.#now() }, signal);
       }
     }
@@ -168,9 +169,8 @@ export class AnchorReconciler {
     return phase === 'Stopped' || phase === 'Failed';
   }
 
-  #isMachineDeleted(anchor: Anchor): boolean {
-    const machine = this.#options.machines.get(`${anchor.namespace}/${anchor.guest.name}`);
-    return machine === undefined || machine.metadata.uid !== anchor.guest.uid || isDeleting(machine);
+  #isMachineGoing({ namespace, guest: { name, uid } }: Anchor, signal: AbortSignal): Promise<boolean> {
+    return this.#options.machines.isGoing({ namespace, name, uid }, signal);
   }
 
   #now(): string {

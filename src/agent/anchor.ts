@@ -15,8 +15,17 @@ export interface Anchor {
   readonly folder: string;
 }
 
+/** Pods of a cache never change, and are asked for often. */
+const known = new WeakMap<Pod, { readonly anchor: Anchor | undefined }>();
+
 /** The pod as an anchor; undefined for any other pod. Only the operator may make anchors: an admission policy sees to it. */
 export function anchorOf(pod: Pod): Anchor | undefined {
+  const entry = known.get(pod) ?? { anchor: parse(pod) };
+  known.set(pod, entry);
+  return entry.anchor;
+}
+
+function parse(pod: Pod): Anchor | undefined {
   const text = pod.metadata.annotations?.[ANNOTATION_GUEST];
   if (pod.metadata.labels?.[LABEL_VIRTUAL_MACHINE] === undefined || text === undefined) return undefined;
   const guest = guestOf(text);

@@ -6,11 +6,11 @@ import { KubeClient } from '../kube/client.ts';
 import { pods as podResource, type Pod } from '../kube/core.ts';
 import { FakeApi } from '../kube/fake-api.ts';
 import { Informer } from '../kube/informer.ts';
-import { metadataOf, type KubeObject } from '../kube/object.ts';
-import { virtualMachines } from '../kube/yadokari.ts';
+import type { KubeObject } from '../kube/object.ts';
 import { memoryIpam, SimulatedNetwork } from '../network/drivers/simulated/simulated-network.ts';
 import { SimulatedHypervisor } from '../vm/drivers/simulated/hypervisor.ts';
 import type { DiskStore, GuestDefinition } from '../vm/port.ts';
+import { MachineLookup } from './machine-lookup.ts';
 import { OrphanSweeper } from './orphan-sweeper.ts';
 
 const signal = AbortSignal.timeout(20_000);
@@ -26,8 +26,8 @@ async function given(names: readonly string[], anchored: readonly string[], know
   const api = new FakeApi();
   const client = new KubeClient(api);
   for (const name of anchored) api.put('/api/v1/pods', anchor(name));
-  for (const name of known) api.put('/apis/yadokari.dev/v1alpha1/virtualmachines', { apiVersion: API_VERSION, kind: 'VirtualMachine', metadata: { namespace: 'shop', name, uid: `u-${name}` } } as KubeObject);
-  const [pods, machines] = [new Informer(client, podResource), new Informer<KubeObject>(client, metadataOf(virtualMachines))];
+  for (const name of known) api.put('/apis/yadokari.dev/v1alpha1/namespaces/shop/virtualmachines', { apiVersion: API_VERSION, kind: 'VirtualMachine', metadata: { namespace: 'shop', name, uid: `u-${name}` } } as KubeObject);
+  const pods = new Informer(client, podResource);
   const hypervisor = new SimulatedHypervisor({ startMs: 0, shutdownMs: 1, consoleLogs: false });
   const network = new SimulatedNetwork({ node: 'n1', ipam: await memoryIpam() });
   const folders = new Set(names.map((name) => `shop.${name}.u-${name}`));
@@ -37,18 +37,18 @@ async function given(names: readonly string[], anchored: readonly string[], know
     await network.ensureGuest({ namespace: 'shop', virtualMachine: name, uid: `u-${name}`, pod: `${name}-a`, hostname: name }, signal);
   }
   return {
-    api, pods, machines, hypervisor, network, folders,
-    sweeper: new OrphanSweeper({ pods, machines, hypervisor, network, disks, log: silentLog }),
+    api, pods, hypervisor, network, folders,
+    sweeper: new OrphanSweeper({ pods, machines: new MachineLookup(client), hypervisor, network, disks, log: silentLog }),
     sync: async () => {
-      for (const informer of [pods, machines]) informer.start();
-      await Promise.all([pods.waitForSync(signal), machines.waitForSync(signal)]);
+      pods.start();
+      await pods.waitForSync(signal);
     },
-    [Symbol.asyncDispose]: async () => void await Promise.all([pods[Symbol.asyncDispose](), machines[Symbol.asyncDispose]()]),
+    [Symbol.asyncDispose]: () => pods[Symbol.asyncDispose](),
   };
 }
 
 describe('what nobody owns', () => {
-  it('is taken to be owned while the caches are incomplete', async () => {
+  it('is taken to be owned while the cache is incomplete', async () => {
     await using world = await given(['web'], [], []);
     assert.equal(await world.sweeper.sweep(signal), true);
     assert.deepEqual([(await world.hypervisor.get('u-web')).phase, world.network.guests.size, world.folders.size], ['running', 1, 1]);

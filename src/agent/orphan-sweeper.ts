@@ -2,14 +2,14 @@ import { messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Pod } from '../kube/core.ts';
 import type { Informer } from '../kube/informer.ts';
-import { isDeleting, keyFor, type KubeObject } from '../kube/object.ts';
 import type { NodeNetwork } from '../network/port.ts';
 import type { DiskStore, Hypervisor } from '../vm/port.ts';
 import { anchorOf, isHeld, machineOfFolder, type Anchor } from './anchor.ts';
+import type { MachineLookup } from './machine-lookup.ts';
 
 export interface OrphanSweeperOptions {
   readonly pods: Informer<Pod>;
-  readonly machines: Informer<KubeObject>;
+  readonly machines: MachineLookup;
   readonly hypervisor: Hypervisor;
   readonly network: NodeNetwork;
   readonly disks: DiskStore;
@@ -21,7 +21,7 @@ const GRACE_MS = 20_000;
 
 /**
  * Removes what nobody owns any more: guests and taps without an anchor (it was removed by force, or with its Node),
- * and disks of machines that no longer exist. Runs only when both caches are complete: an unknown world owns everything.
+ * and disks of machines that no longer exist. Runs only when the cache is complete: an unknown world owns everything.
  */
 export class OrphanSweeper {
   readonly #options: OrphanSweeperOptions;
@@ -33,11 +33,10 @@ export class OrphanSweeper {
 
   /** True when something is still on its way out, so that another sweep is due soon. */
   async sweep(signal: AbortSignal): Promise<boolean> {
-    const { pods, machines } = this.#options;
-    if (!pods.hasSynced || !machines.hasSynced) return true;
+    if (!this.#options.pods.hasSynced) return true;
     const pending = await this.#sweepGuests(signal);
     await this.#sweepTaps();
-    await this.#sweepDisks();
+    await this.#sweepDisks(signal);
     return pending;
   }
 
@@ -82,13 +81,12 @@ export class OrphanSweeper {
     }
   }
 
-  async #sweepDisks(): Promise<void> {
+  async #sweepDisks(signal: AbortSignal): Promise<void> {
     const { disks, machines, log } = this.#options;
     for (const folder of await disks.guests()) {
       const machine = machineOfFolder(folder);
       if (machine === undefined || this.#anchors().some((anchor) => anchor.folder === folder)) continue;
-      const known = machines.get(keyFor(machine.namespace, machine.name));
-      if (known !== undefined && known.metadata.uid === machine.uid && !isDeleting(known)) continue;
+      if (!(await machines.isGoing(machine, signal))) continue;
       await disks.remove(folder).catch((error: unknown) => log.warn({ folder, error: messageOf(error) }, 'disks of a deleted machine were not removed'));
     }
   }

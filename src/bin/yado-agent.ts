@@ -1,6 +1,8 @@
+import { getServers } from 'node:dns';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { Agent, type AgentOptions } from '../agent/agent.ts';
+import { registerGuestMetrics } from '../agent/guest-metrics.ts';
 import { systemClock } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
 import { createLog } from '../base/log.ts';
@@ -28,7 +30,7 @@ interface Options {
   readonly containerdSocket: string;
   readonly podLogDirectory: string;
   readonly imageDirectory: readonly string[];
-  readonly clusterDns: readonly string[];
+  readonly clusterDns?: readonly string[];
   readonly clusterDomain: string;
   readonly logLevel: string;
 }
@@ -45,7 +47,7 @@ const program = new Command('yado-agent')
   .option('--containerd-socket <path>', 'the CRI of the host', '/run/containerd/containerd.sock')
   .option('--pod-log-directory <folder>', 'where the kubelet keeps container logs', '/var/log/pods')
   .option('--image-directory <folder...>', 'folders below which images of source file may lie', ['/var/lib/yadokari/import'])
-  .option('--cluster-dns <address...>', 'name servers that guests are told', ['10.98.0.10'])
+  .option('--cluster-dns <address...>', 'name servers that guests are told (default: those that this program uses)')
   .option('--cluster-domain <domain>', "the cluster's DNS domain", 'cluster.local')
   .option('--log-level <level>', 'trace, debug, info, warn or error', 'info')
   .parse();
@@ -64,21 +66,22 @@ const runtime = new CriRuntime({ socket: options.containerdSocket });
 const network: AgentOptions['network'] = (lookup, listener) => {
   const common = {
     stateDirectory: join(stateDirectory, 'network'),
-    dns: { servers: options.clusterDns, search: (namespace: string) => [`${namespace}.svc.${clusterDomain}`, `svc.${clusterDomain}`, clusterDomain] },
+    dns: { servers: options.clusterDns ?? getServers(), search: (namespace: string) => [`${namespace}.svc.${clusterDomain}`, `svc.${clusterDomain}`, clusterDomain] },
     log,
   };
   if (options.network === 'spliced') return new SplicedNetwork({ ...common, sandboxes: runtime, ...listener });
   const { nodeAddress } = options;
   return nodeAddress === undefined ? program.error('error: the native network needs --node-address <address>') : new NativeNetwork({ ...common, client, node, nodeAddress, lookup });
 };
+const hypervisor = new LibvirtHypervisor({
+  socketPath: options.libvirtSocket,
+  acceleration: () => probeAcceleration({ stateFolder: join(stateDirectory, 'hypervisor') }),
+  log,
+});
 const agent = new Agent({
   client,
   node,
-  hypervisor: new LibvirtHypervisor({
-    socketPath: options.libvirtSocket,
-    acceleration: () => probeAcceleration({ stateFolder: join(stateDirectory, 'hypervisor') }),
-    log,
-  }),
+  hypervisor,
   network,
   images: new FolderImageStore({ folder: join(stateDirectory, 'images') }),
   disks: new FolderDiskStore(join(stateDirectory, 'guests')),
@@ -90,6 +93,7 @@ const agent = new Agent({
   clock: systemClock,
   log,
 });
+registerGuestMetrics({ registry: metrics.registry, hypervisor, node, anchorOf: (guest) => agent.anchorOfGuest(guest), clock: systemClock, log });
 const health = new HealthServer({ address: options.metricsAddress, registry: metrics.registry, ready: () => agent.ready });
 
 try {

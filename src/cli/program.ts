@@ -11,13 +11,14 @@ import { registerNode } from './node-command.ts';
 import { registerPower } from './power-command.ts';
 import { registerStatus } from './status-command.ts';
 import { registerSupervise } from './supervise-command.ts';
+import { registerTop } from './top-command.ts';
 import { registerUp } from './up-command.ts';
 import { registerVersion } from './version-command.ts';
 
 /** Every command, each adding itself. */
 const commands = [
   registerUp, registerDemo, registerDown, registerStatus, registerNode, registerLogs,
-  registerPower, registerConsole, registerDoctor, registerDebug, registerVersion, registerCompletion, registerSupervise,
+  registerPower, registerConsole, registerTop, registerDoctor, registerDebug, registerVersion, registerCompletion, registerSupervise,
 ] as const;
 
 export function createProgram(context: CliContext): Command {

@@ -81,7 +81,7 @@ export class KubeClient {
   }
 
   get<T extends KubeObject>(resource: Resource<T>, ref: ObjectRef, signal?: AbortSignal): Promise<T> {
-    return this.#call('get', resource, { method: 'GET', path: pathOf(resource, ref), ...withSignal(signal) });
+    return this.#call('get', resource, { method: 'GET', path: pathOf(resource, ref), ...withSignal(signal), ...acceptOf(resource, 'PartialObjectMetadata') });
   }
 
   async list<T extends KubeObject>(resource: Resource<T>, options: ListOptions = {}): Promise<ObjectList<T>> {

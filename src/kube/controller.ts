@@ -33,6 +33,11 @@ export interface ControllerOptions {
   readonly metrics?: ControllerMetrics;
 }
 
+/** Whether more changed than the status; the generation tells, where the kind has a status of its own. */
+export function isMoreThanStatus({ type, object, old }: Change<KubeObject>): boolean {
+  return type !== 'modified' || old === undefined || old.metadata.uid !== object.metadata.uid || old.metadata.generation !== object.metadata.generation;
+}
+
 /**
  * Calls `reconcile` with the key of every object that may need work: level-based, one call a key at a time,
  * with a growing delay after failures (controller-runtime's contract). What a reconcile throws is logged and
@@ -67,10 +72,11 @@ export class Controller {
     });
   }
 
-  /** Reconciles the keys that `map` finds, for the object as it is and as it was. */
-  watchMapped<T extends KubeObject>(informer: Informer<T>, map: (object: T) => readonly ObjectKey[]): this {
+  /** Reconciles the keys that `map` finds, for the object as it is and as it was, at changes that count. */
+  watchMapped<T extends KubeObject>(informer: Informer<T>, map: (object: T) => readonly ObjectKey[], counts: (change: Change<T>) => boolean = () => true): this {
     this.#informers.add(informer as unknown as Informer<KubeObject>);
     const enqueue = (change: Change<T>): void => {
+      if (!counts(change)) return;
       const old = change.old === undefined || change.old === change.object ? [] : map(change.old);
       for (const key of new Set([...map(change.object), ...old])) this.enqueue(key);
     };

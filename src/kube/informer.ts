@@ -171,7 +171,7 @@ export class Informer<T extends KubeObject> implements AsyncDisposable {
   #put(object: T): void {
     const known = this.#store.get(keyOf(object));
     if (known !== undefined && known.metadata.resourceVersion === object.metadata.resourceVersion) return;
-    const frozen = deepFreeze(object);
+    const frozen = deepFreeze(lean(object));
     // A different uid under the same name is another object: its predecessor was deleted unseen.
     if (known !== undefined && known.metadata.uid !== object.metadata.uid) this.#remove(keyOf(object));
     const old = this.#store.set(frozen);
@@ -180,7 +180,7 @@ export class Informer<T extends KubeObject> implements AsyncDisposable {
 
   #remove(key: ObjectKey, last?: T): void {
     const old = this.#store.delete(key);
-    if (old !== undefined) this.#emit({ type: 'deleted', object: deepFreeze(last ?? old), old });
+    if (old !== undefined) this.#emit({ type: 'deleted', object: deepFreeze(last === undefined ? old : lean(last)), old });
   }
 
   #emit(change: Change<T>): void {
@@ -195,6 +195,12 @@ export class Informer<T extends KubeObject> implements AsyncDisposable {
       this.#scheduleResync();
     });
   }
+}
+
+/** Who owns which field is often half of an object, and nothing that a cache is asked for. */
+function lean<T extends KubeObject>(object: T): T {
+  const { managedFields: _managedFields, ...metadata } = object.metadata as T['metadata'] & { readonly managedFields?: unknown };
+  return { ...object, metadata };
 }
 
 function rejection(signal: AbortSignal): Promise<never> {

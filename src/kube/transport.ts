@@ -40,10 +40,14 @@ export function loadKubeconfig(options: KubeconfigOptions = {}): KubeConfig {
   return config;
 }
 
+/** Connections that nobody used for this long are closed: well before the API server does it, at 90 s. */
+const UNUSED_MS = 30_000;
+
 export class HttpTransport implements Transport {
   readonly #config: KubeConfig;
   readonly #server: URL;
-  readonly #agents = new Set<http.Agent>();
+  /** By the agents that the kubeconfig library makes. */
+  readonly #agents = new Map<http.Agent, http.Agent>();
 
   constructor(config: KubeConfig) {
     const cluster = config.getCurrentCluster();
@@ -71,13 +75,22 @@ export class HttpTransport implements Transport {
   }
 
   close(): void {
-    for (const agent of this.#agents) agent.destroy();
+    for (const agent of this.#agents.values()) agent.destroy();
+  }
+
+  /** The library's agent connects anew for each call: a TLS handshake costs both sides more than most calls. Proxies stay as they are. */
+  #kept(agent: http.Agent): http.Agent {
+    const known = this.#agents.get(agent);
+    if (known !== undefined) return known;
+    const kept = agent instanceof https.Agent && agent.constructor === https.Agent ? new https.Agent({ ...agent.options, keepAlive: true, timeout: UNUSED_MS }) : agent;
+    this.#agents.set(agent, kept);
+    return kept;
   }
 
   async #request(request: TransportRequest): Promise<http.IncomingMessage> {
     const options: https.RequestOptions = { headers: {} };
     await this.#config.applyToHTTPSOptions(options);
-    if (options.agent instanceof http.Agent) this.#agents.add(options.agent);
+    if (options.agent instanceof http.Agent) options.agent = this.#kept(options.agent);
     const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
     const base = this.#server.pathname.replace(/\/$/, '');
     const call = (this.#server.protocol === 'http:' ? http : https).request({

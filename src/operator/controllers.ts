@@ -2,7 +2,7 @@ import { LABEL_POD, LABEL_VIRTUAL_MACHINE } from '../api/group.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { KubeClient } from '../kube/client.ts';
-import { Controller, type ControllerMetrics } from '../kube/controller.ts';
+import { Controller, isMoreThanStatus, type ControllerMetrics } from '../kube/controller.ts';
 import { nodes, podDisruptionBudgets, pods } from '../kube/core.ts';
 import type { EventRecorder } from '../kube/event-recorder.ts';
 import { Informer } from '../kube/informer.ts';
@@ -47,11 +47,12 @@ export function createControllers(options: OperatorOptions): { readonly informer
   });
 
   const controllers = [
-    new Controller({ name: 'virtual-machine', reconcile: vmReconciler.reconcile, log, clock, metrics })
+    new Controller({ name: 'virtual-machine', reconcile: vmReconciler.reconcile, log, clock, metrics, concurrency: 16 })
       .watch(vms)
       .watchOwned(anchors, 'VirtualMachine')
       .watchOwned(budgets, 'VirtualMachine')
-      .watchMapped(images, vmsUsing('image'))
+      // Each node reports in an image's status: nothing that its machines depend on.
+      .watchMapped(images, vmsUsing('image'), isMoreThanStatus)
       .watchMapped(types, vmsUsing('instanceType'))
       .watchMapped(nodeInformer, vmsOnNode),
     new Controller({ name: 'pod', reconcile: new PodReconciler({ ...options, yadoPods: ourPods, pods: corePods }).reconcile, log, clock, metrics })

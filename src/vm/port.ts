@@ -63,6 +63,19 @@ export interface Guest {
   readonly state: GuestState;
 }
 
+/** What a running guest has used since it was started. Figures that a busy guest cannot tell at once, or has none of, are absent. */
+export interface GuestUsage {
+  readonly id: string;
+  /** Processor time of all of its process: the guest's own and that of its devices. */
+  readonly cpuSeconds: number;
+  /** Of its process, resident now. */
+  readonly memoryBytes?: number;
+  readonly diskReadBytes?: number;
+  readonly diskWrittenBytes?: number;
+  readonly networkReceivedBytes: number;
+  readonly networkSentBytes: number;
+}
+
 /** Something about a guest changed: look at it again. `id` undefined means the connection was lost and found: look at all. */
 export interface GuestEvent {
   readonly id: string | undefined;
@@ -84,6 +97,8 @@ export interface Hypervisor extends AsyncDisposable {
   info(): Promise<HypervisorInfo>;
   list(signal?: AbortSignal): Promise<readonly Guest[]>;
   get(id: string, signal?: AbortSignal): Promise<GuestState>;
+  /** What each guest that runs, paused or not, has used. No guest holds up the figures of the others. */
+  usage(signal?: AbortSignal): Promise<readonly GuestUsage[]>;
   /** Defines and starts the guest. A guest of this id that already runs is left as it is; a stopped one is redefined. */
   start(guest: GuestDefinition, signal?: AbortSignal): Promise<void>;
   /** Asks the guest to power off (guest agent if connected, and ACPI); returns at once. No error when it is not running. */

@@ -15,8 +15,15 @@ export class MetricsPage {
 
   /** Writes of the API so far, besides events and leases. */
   writes(): number {
-    return [...this.#samples].filter(([series]) => /^yadokari_api_calls_total\{verb="(create|update|patch|apply|delete)"/.test(series) && !/kind="(Event|Lease)"/.test(series))
-      .reduce((sum, [, value]) => sum + value, 0);
+    return [...this.writesByCall().values()].reduce((sum, writes) => sum + writes, 0);
+  }
+
+  /** The same by verb, kind and how they ended, such as `apply VirtualMachine`. */
+  writesByCall(): ReadonlyMap<string, number> {
+    return new Map([...this.#samples].flatMap(([series, value]) => {
+      const [, verb = '', kind = '', code = ''] = /^yadokari_api_calls_total\{verb="(create|update|patch|apply|delete)",kind="(\w+)",code="(\w+)"/.exec(series) ?? [];
+      return verb === '' || kind === 'Event' || kind === 'Lease' ? [] : [[`${verb} ${kind}${code === 'ok' ? '' : ', refused'}`, value] as const];
+    }));
   }
 
   /** The quantile of a histogram since an earlier page, interpolated within its bucket as Prometheus does. */

@@ -82,6 +82,23 @@ export function hypervisorContract(label: string, makeHarness: () => Promise<Hyp
       assert.ok(events.some((event) => event.id === id && event.kind === 'agent'));
     });
 
+    test('tells what a running guest has used, and of no other', async () => {
+      const { hypervisor, define } = await harness();
+      const one = async () => (await hypervisor.usage()).find((usage) => usage.id === id);
+      const { memoryMiB } = await define(name, id);
+      const [before, started] = [await one(), performance.now()];
+      assert.ok(before !== undefined && before.cpuSeconds > 0);
+      assert.ok((before.memoryBytes ?? 0) > 32 * 2 ** 20 && (before.memoryBytes ?? 0) < (memoryMiB + 512) * 2 ** 20, JSON.stringify(before));
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      const later = await one();
+      const seconds = (performance.now() - started) / 1000;
+      assert.ok(later !== undefined && later.cpuSeconds >= before.cpuSeconds);
+      // Its processor and the threads of its devices; time is counted in steps.
+      assert.ok(later.cpuSeconds - before.cpuSeconds < 2 * seconds + 0.1, `${later.cpuSeconds - before.cpuSeconds} s in ${seconds} s`);
+      for (const bytes of [later.networkReceivedBytes, later.networkSentBytes, later.diskReadBytes ?? 0, later.diskWrittenBytes ?? 0]) assert.ok(bytes >= 0);
+      assert.deepEqual((await hypervisor.usage()).map((usage) => usage.id), [id]);
+    });
+
     test('carries the console both ways, hands it to a newer reader, and keeps a log of it', async () => {
       const { hypervisor, define } = await harness();
       const older = await hypervisor.openConsole(id);
@@ -142,6 +159,7 @@ export function hypervisorContract(label: string, makeHarness: () => Promise<Hyp
       const before = Date.now();
       await hypervisor.shutdown(id);
       await until(stopped('shutdown'), 'the shutdown');
+      assert.deepEqual(await hypervisor.usage(), []);
       console.log(`# ${label}: powered off ${Date.now() - before} ms after it was asked to`);
       await assert.rejects(hypervisor.agentCommand(id, 'guest-info'), { code: 'GuestNotRunning' });
       await assert.rejects(hypervisor.resume(id), { code: 'GuestNotRunning' });

@@ -3,9 +3,13 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { parse } from 'yaml';
+import { registerGuestMetrics } from '../../src/agent/guest-metrics.ts';
 import { kinds } from '../../src/api/kinds.ts';
+import { systemClock } from '../../src/base/clock.ts';
+import { silentLog } from '../../src/base/log.ts';
 import { createMetrics } from '../../src/kube/metrics.ts';
 import type { KubeObject } from '../../src/kube/object.ts';
+import { SimulatedHypervisor } from '../../src/vm/drivers/simulated/hypervisor.ts';
 import { chartFolder, Helm, objectsOf, type Values } from '../env/helm.ts';
 import { chartVariants } from '../env/chart-variants.ts';
 import { bindingsOf, containersOf, rulesOf } from '../env/chart-objects.ts';
@@ -165,6 +169,7 @@ describe('the chart', () => {
 
   it('alerts on and draws only figures that there are', async () => {
     const { registry } = createMetrics();
+    registerGuestMetrics({ registry, hypervisor: new SimulatedHypervisor(), node: 'n1', anchorOf: () => undefined, clock: systemClock, log: silentLog });
     const known = new Set(['up', ...[...(await registry.metrics()).matchAll(/^# HELP (\S+)/gm)].map(([, name = '']) => name)]);
     const { panels } = JSON.parse(read('files/dashboard.json')) as { panels: readonly { targets: readonly { expr: string }[] }[] };
     const [group] = parse(read('files/alerts.yaml')) as readonly { rules: readonly { expr: string }[] }[];

@@ -102,6 +102,19 @@ describe('the commands on a cluster', { timeout: 900_000 }, () => {
     assert.match(await command(['console', 'hello', ...place()], '\necho $((6*7))\n'), /^42\r?$/m);
   });
 
+  it('shows what machines use', async () => {
+    const [heading = '', line = ''] = (await command(['top', ...place()])).trim().split('\n');
+    assert.match(heading, /^NAME +CPU\(cores\) +MEMORY\(bytes\) +NODE$/);
+    const [, millicores, mebibytes] = /^hello +(\d+)m +(\d+)Mi +n1$/.exec(line)?.map(Number) ?? assert.fail(line);
+    assert.ok(millicores !== undefined && millicores > 0 && millicores < 1500, line);
+    assert.ok(mebibytes !== undefined && mebibytes > 50 && mebibytes < 500, line);
+    assert.match(await command(['top', 'hello', '-n', 'default', '--name', name, ...place()]), /^hello /m);
+    assert.match(await command(['top', '-A', ...place()]), /^NAMESPACE .*\ndefault +hello /);
+    assert.equal(await command(['top', '-n', 'kube-system', ...place()]), '');
+    await assert.rejects(command(['top', 'helo', ...place()]), /no virtual machine helo in namespace default; did you mean hello\?/);
+    await assert.rejects(command(['top', 'hello', '-A', ...place()]), /leave out -A or the name/);
+  });
+
   it('finds this host fit for root, and for nobody else', async () => {
     const findings = JSON.parse(await command(['doctor', '--json', ...place()])) as { readonly fit: boolean; readonly findings: readonly { readonly subject: string; readonly found: string }[] };
     assert.equal(findings.fit, true);

@@ -9,7 +9,7 @@ import { run } from '../../src/base/process.ts';
 const folders = { run: '/run/libvirt', etc: '/etc/libvirt', lib: '/var/lib/libvirt', cache: '/var/cache/libvirt', log: '/var/log/libvirt' } as const;
 
 const libvirtdConf = (uuid: string) => `unix_sock_group = "root"\nauth_unix_ro = "none"\nauth_unix_rw = "none"\nhost_uuid = "${uuid}"\n`;
-const qemuConf = 'stdio_handler = "file"\nuser = "root"\ngroup = "root"\nsecurity_driver = "none"\ndynamic_ownership = 0\nremember_owner = 0\ncgroup_controllers = []\nmax_core = 0\n';
+const qemuConf = 'stdio_handler = "file"\nuser = "root"\ngroup = "root"\nsecurity_driver = "none"\ndynamic_ownership = 0\nremember_owner = 0\ncgroup_controllers = [ "cpu", "cpuacct", "memory" ]\nmax_core = 0\n';
 
 /** A libvirtd of the tests' own: in its own mount and process namespaces, with all of its folders under one of ours. */
 export class LibvirtHost implements AsyncDisposable {
@@ -77,6 +77,8 @@ export class LibvirtHost implements AsyncDisposable {
     this.#host.kill('SIGKILL');
     await this.#exited;
     await rm(this.folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+    // libvirt leaves the cgroup above those of its guests; another libvirt may be using it.
+    await run('sh', ['-c', 'rmdir /sys/fs/cgroup/machine /sys/fs/cgroup/*/machine 2>/dev/null || true']);
   }
 
   /** Sends SIGKILL to a process whose number is that of the host's own namespace. */

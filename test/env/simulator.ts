@@ -3,10 +3,9 @@ import http from 'node:http';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
-import { LABEL_SIMULATED } from '../../src/simulation/hollow-nodes.ts';
-import { virtualMachineImages, type VirtualMachine, type VirtualMachineImage } from '../../src/kube/yadokari.ts';
 import { API_VERSION } from '../../src/api/group.ts';
-import type { KubeClient } from '../../src/kube/client.ts';
+import type { VirtualMachine } from '../../src/kube/yadokari.ts';
+import { LABEL_SIMULATED } from '../../src/simulation/hollow-nodes.ts';
 
 const program = join(import.meta.dirname, '../../src/bin/yado-simulator.ts');
 const READY_MS = 300_000;
@@ -16,7 +15,8 @@ export interface SimulatorOptions {
   readonly nodes: number;
   /** Where its metrics are served; its own on this host. */
   readonly metricsAddress: string;
-  readonly nodeArguments?: readonly string[];
+  /** Further arguments of the program. */
+  readonly args?: readonly string[];
 }
 
 /** A process that plays many nodes; it goes when it is disposed of. */
@@ -26,8 +26,8 @@ export interface Simulator extends AsyncDisposable {
 }
 
 /** Resolves once all nodes are registered and their agents work. */
-export async function startSimulator({ kubeconfig, nodes, metricsAddress, nodeArguments = [] }: SimulatorOptions): Promise<Simulator> {
-  const child = spawn(process.execPath, [...nodeArguments, program, '--kubeconfig', kubeconfig, '--nodes', String(nodes), '--metrics-address', metricsAddress], { stdio: ['ignore', 'inherit', 'inherit'] });
+export async function startSimulator({ kubeconfig, nodes, metricsAddress, args = [] }: SimulatorOptions): Promise<Simulator> {
+  const child = spawn(process.execPath, [program, '--kubeconfig', kubeconfig, '--nodes', String(nodes), '--metrics-address', metricsAddress, ...args], { stdio: ['ignore', 'inherit', 'inherit'] });
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
   const stop = async (): Promise<void> => {
     child.kill('SIGTERM');
@@ -49,18 +49,12 @@ export async function page(url: string): Promise<string> {
   return text(await promise);
 }
 
-/** The image of simulated machines; nobody fetches it. */
-export async function createSimulatedImage(client: KubeClient, namespace: string): Promise<void> {
-  const image: VirtualMachineImage = { apiVersion: API_VERSION, kind: 'VirtualMachineImage', metadata: { name: 'simulated', namespace }, spec: { format: 'qcow2', source: { http: { url: 'http://images.invalid/simulated.qcow2' } } } };
-  await client.create(virtualMachineImages, image);
-}
-
 /** A machine like many, which only a simulated node may run. */
 export function simulatedMachine(name: string, namespace: string): VirtualMachine {
   return {
     apiVersion: API_VERSION,
     kind: 'VirtualMachine',
     metadata: { name, namespace, labels: { app: 'scale' } },
-    spec: { cpu: 2, memory: '4Gi', disks: [{ name: 'root', image: 'simulated', size: '10Gi' }], nodeSelector: { [LABEL_SIMULATED]: 'true' } },
-  } as VirtualMachine;
+    spec: { cpu: 2, memory: '4Gi', disks: [{ name: 'root', blank: {}, size: '10Gi' }], nodeSelector: { [LABEL_SIMULATED]: 'true' } },
+  };
 }

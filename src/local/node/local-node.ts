@@ -177,7 +177,7 @@ export class LocalNode {
       spec('kube-proxy', kubeProxyCommand(record.binaries, this.name, plan)),
       ...(agent === undefined ? [] : [spec('agent', [
         ...leanNode(nodeExecutable), agent, '--kubeconfig', '/etc/yadokari/agent.kubeconfig', '--node', this.name,
-        '--node-address', this.address, '--metrics-address', `${this.address}:9402`, ...networkFlag(record.cni),
+        '--node-address', this.address, '--metrics-address', `${this.address}:9402`, '--cluster-dns', plan.dnsAddress, ...networkFlag(record.cni),
       ])]),
     ];
   }

@@ -15,6 +15,7 @@ import { virtualMachines, type InstanceType, type VirtualMachine, type VirtualMa
 import { handleOfVirtualMachine } from '../../network/handle.ts';
 import type { Ipam } from '../../network/port.ts';
 import { anchorName, buildAnchor, isAnchorOf, type AnchorOptions } from './anchor.ts';
+import { CACHE_LAG_MS, CacheLag } from './cache-lag.ts';
 import { ensureEvictionStrategy } from './eviction.ts';
 import { compileGuest, UnresolvedError } from './guest-compiler.ts';
 import { notesOf } from './notes.ts';
@@ -45,8 +46,6 @@ export interface VirtualMachineContext {
 
 /** How long a deletion may take before the status says Terminating: shorter ones are not worth a write. */
 const QUIET_DELETION_MS = 5000;
-/** How long the cache may take to show what was made. */
-const CACHE_LAG_MS = 2000;
 
 /** Turns a VirtualMachine into an anchor, judges ended guests by the runStrategy and says in the status what is true. */
 export class VirtualMachineReconciler {
@@ -54,6 +53,7 @@ export class VirtualMachineReconciler {
   readonly #pace = new StatusPace();
   /** The anchors made last: the cache shows them a moment later. */
   readonly #made = new Map<ObjectKey, { readonly name: string; readonly at: number }>();
+  readonly #lag = new CacheLag();
 
   constructor(context: VirtualMachineContext) {
     this.#context = context;
@@ -64,8 +64,11 @@ export class VirtualMachineReconciler {
     const vm = vms.get(key);
     if (vm === undefined) {
       this.#made.delete(key);
+      this.#lag.forget(key);
       return this.#pace.forget(key);
     }
+    const lagMs = this.#lag.leftMs(vm, clock.now());
+    if (lagMs > 0) return { requeueAfterMs: lagMs };
     const owned = anchors.byIndex('owner', vm.metadata.uid ?? '');
     for (const anchor of owned) await releaseLostAnchor(this.#context, anchor, signal);
     const verdict = judge(vm, owned, clock.now());
@@ -101,7 +104,8 @@ export class VirtualMachineReconciler {
   async #ensureFinalizer(vm: VirtualMachine, signal: AbortSignal): Promise<void> {
     if (vm.metadata.finalizers?.includes(FINALIZER) === true) return;
     const { name, namespace, uid } = vm.metadata;
-    await this.#context.client.apply(virtualMachines, { metadata: { name, ...(namespace === undefined ? {} : { namespace }), uid, finalizers: [FINALIZER] } }, { fieldManager: `${FIELD_MANAGER}-finalizer`, signal });
+    const written = await this.#context.client.apply(virtualMachines, { metadata: { name, ...(namespace === undefined ? {} : { namespace }), uid, finalizers: [FINALIZER] } }, { fieldManager: `${FIELD_MANAGER}-finalizer`, signal });
+    this.#lag.wrote(vm, written, this.#context.clock.now());
   }
 
   /** Carries out the verdict; returns the anchor if it made one, or why the API server does not want it. */
@@ -161,7 +165,8 @@ export class VirtualMachineReconciler {
     const leftMs = this.#pace.left(keyOf(vm), before, status, observed.nowMs);
     if (leftMs > 0) return leftMs;
     const { name, namespace } = vm.metadata;
-    await this.#context.client.apply(virtualMachines, { metadata: { name, ...(namespace === undefined ? {} : { namespace }) }, status }, { fieldManager: FIELD_MANAGER, subresource: 'status', signal });
+    const written = await this.#context.client.apply(virtualMachines, { metadata: { name, ...(namespace === undefined ? {} : { namespace }) }, status }, { fieldManager: FIELD_MANAGER, subresource: 'status', signal });
+    this.#lag.wrote(vm, written, this.#context.clock.now());
     for (const note of notesOf(vm.status, status)) this.#context.events.record(vm, note);
     return undefined;
   }

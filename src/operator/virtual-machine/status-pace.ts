@@ -16,6 +16,8 @@ export function paceOf(before: OperatorStatus, after: OperatorStatus): number {
   if ((before.ready ?? false) !== (after.ready ?? false)) return 0;
   if (!isDeepStrictEqual(recordOf(before), recordOf(after))) return 0;
   if (!IN_PASSING.has(after.printableStatus ?? '')) return 0;
+  // What a start is for; people and programs wait for it.
+  if (after.printableStatus === 'Running' && before.printableStatus !== 'Running') return 0;
   const visible = (status: OperatorStatus): unknown => [status.printableStatus, status.node, status.anchor, status.address, status.home, status.observedGeneration];
   return isDeepStrictEqual(visible(before), visible(after)) ? CALM_MS : PASSING_MS;
 }

@@ -3,8 +3,9 @@ import { systemClock, type Clock } from '../../../base/clock.ts';
 import { messageOf } from '../../../base/errors.ts';
 import { silentLog, type Log } from '../../../base/log.ts';
 import { KeyedQueue } from '../../keyed-queue.ts';
-import { GuestError, type Guest, type GuestDefinition, type GuestEvent, type GuestState, type Hypervisor, type HypervisorInfo } from '../../port.ts';
+import { GuestError, type Guest, type GuestDefinition, type GuestEvent, type GuestState, type GuestUsage, type Hypervisor, type HypervisorInfo } from '../../port.ts';
 import { isRunning, runningState, stoppedState } from './domain-state.ts';
+import { readCpuSeconds, readStatistics, statisticsArgs, usageOf } from './domain-statistics.ts';
 import { domainXml } from './domain-xml.ts';
 import { guestError } from './errors.ts';
 import { interfaceWithLink } from './live-interface.ts';
@@ -74,6 +75,12 @@ export class LibvirtHypervisor implements Hypervisor {
       if (is(error, 'GuestNotFound')) return { phase: 'absent' };
       throw error;
     }
+  }
+
+  async usage(signal?: AbortSignal): Promise<readonly GuestUsage[]> {
+    const reply = await this.#call('query', procedure.connectGetAllDomainStats, statisticsArgs(), { signal });
+    const usages = await Promise.all(readStatistics(reply).map(async (statistics) => usageOf(statistics, await this.#cpuSeconds(statistics.id, signal))));
+    return usages.filter(({ cpuSeconds }) => cpuSeconds > 0);
   }
 
   start(guest: GuestDefinition, signal?: AbortSignal): Promise<void> {
@@ -190,6 +197,12 @@ export class LibvirtHypervisor implements Hypervisor {
     if (!isRunning(state)) return stoppedState(state, reason);
     const xml = await this.#call('query', procedure.domainGetXmlDesc, domainArgs(id).unsigned(0).toBuffer(), { signal }, id);
     return runningState(state, reason, xml.string());
+  }
+
+  /** 0 for a guest that has ended. */
+  async #cpuSeconds(id: string, signal?: AbortSignal): Promise<number> {
+    const info = this.#call('query', procedure.domainGetInfo, domainArgs(id).toBuffer(), { signal }, id);
+    return info.then(readCpuSeconds, (error: unknown) => (is(error, 'GuestNotFound') ? 0 : Promise.reject(error as GuestError)));
   }
 
   async #running(id: string, signal?: AbortSignal): Promise<Extract<GuestState, { phase: 'running' }>> {

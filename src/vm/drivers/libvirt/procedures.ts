@@ -5,6 +5,7 @@ export const procedure = {
   connectOpen: 1,
   connectGetVersion: 4,
   domainGetXmlDesc: 14,
+  domainGetInfo: 16,
   domainLookupByUuid: 24,
   domainResume: 28,
   domainSuspend: 34,
@@ -20,6 +21,7 @@ export const procedure = {
   connectListAllDomains: 273,
   eventRegisterAny: 316,
   eventLifecycle: 318,
+  connectGetAllDomainStats: 344,
   eventAgentLifecycle: 348,
   domainDefineXmlFlags: 350,
 } as const;

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { Duplex } from 'node:stream';
 import { systemClock, type Clock } from '../../../base/clock.ts';
 import { KeyedQueue } from '../../keyed-queue.ts';
-import { GuestError, type Guest, type GuestDefinition, type GuestEvent, type GuestState, type Hypervisor, type HypervisorInfo } from '../../port.ts';
+import { GuestError, type Guest, type GuestDefinition, type GuestEvent, type GuestState, type GuestUsage, type Hypervisor, type HypervisorInfo } from '../../port.ts';
 
 export interface SimulationOptions {
   readonly clock?: Clock;
@@ -57,6 +57,15 @@ export class SimulatedHypervisor implements Hypervisor {
   async get(id: string, signal?: AbortSignal): Promise<GuestState> {
     signal?.throwIfAborted();
     return this.#guests.get(id)?.state ?? gone;
+  }
+
+  /** Each guest keeps a tenth of one processor and all of its memory busy. */
+  async usage(signal?: AbortSignal): Promise<readonly GuestUsage[]> {
+    signal?.throwIfAborted();
+    const now = this.#clock.now();
+    return [...this.#guests.values()].flatMap(({ definition: { id, memoryMiB }, state }) => state.phase !== 'running' ? [] : [{
+      id, cpuSeconds: (now - (state.startedAt ?? now)) / 10_000, memoryBytes: memoryMiB * 2 ** 20, diskReadBytes: 0, diskWrittenBytes: 0, networkReceivedBytes: 0, networkSentBytes: 0,
+    }]);
   }
 
   start(guest: GuestDefinition, signal?: AbortSignal): Promise<void> {

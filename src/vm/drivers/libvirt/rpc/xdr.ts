@@ -53,8 +53,16 @@ export class XdrReader {
     return this.#take(4).readUInt32BE();
   }
 
+  hyper(): bigint {
+    return this.#take(8).readBigInt64BE();
+  }
+
   unsignedHyper(): bigint {
     return this.#take(8).readBigUInt64BE();
+  }
+
+  double(): number {
+    return this.#take(8).readDoubleBE();
   }
 
   opaque(length: number): Buffer {
