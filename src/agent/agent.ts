@@ -24,6 +24,7 @@ import { ImageReporter } from './image-reporter.ts';
 import { MachineLookup } from './machine-lookup.ts';
 import { OrphanSweeper } from './orphan-sweeper.ts';
 import { createPodLookup } from './pod-lookup.ts';
+import { StoppedMachines } from './stopped-machines.ts';
 
 export interface AgentOptions {
   readonly client: KubeClient;
@@ -65,6 +66,7 @@ export class Agent {
   readonly #anchors: Controller;
   readonly #pods: Informer<Pod>;
   readonly #consoles: ConsoleForwarders;
+  readonly #stopped: StoppedMachines;
 
   constructor(options: AgentOptions) {
     const { client, node, hypervisor, disks, images, clock, log, metrics, events } = options;
@@ -90,7 +92,8 @@ export class Agent {
     const starter = new GuestStarter({ builder, hypervisor, network, endpoints, reporter, events, clock, log });
     const stopper = new GuestStopper({ client, hypervisor, network, runtime: options.runtime, endpoints, consoles, clock, log });
     const reconciler = new AnchorReconciler({ pods, machines, hypervisor, starter, stopper, reporter, consoles, events, clock, log });
-    const sweeper = new OrphanSweeper({ pods, machines, hypervisor, network, disks, log });
+    const stopped = new StoppedMachines({ client, onGoing: () => sweeps.enqueue(SWEEP_KEY), log });
+    const sweeper = new OrphanSweeper({ pods, machines, hypervisor, network, disks, log, onStopped: (found) => stopped.follow(found) });
 
     // Guests start side by side; the hypervisor queues what it cannot do at once.
     this.#anchors = new Controller({ name: 'anchor', reconcile: reconciler.reconcile, log, clock, metrics, concurrency: 16, backoff: { baseMs: 100, capMs: 30_000 } })
@@ -115,6 +118,7 @@ export class Agent {
     this.#network = network;
     this.#pods = pods;
     this.#consoles = consoles;
+    this.#stopped = stopped;
     this.#manager = new Manager({ informers: [pods], controllers: [this.#anchors, sweeps], log });
   }
 
@@ -140,6 +144,7 @@ export class Agent {
       await Promise.all([network, this.#manager.run(signal)]);
     } finally {
       unwatch();
+      this.#stopped[Symbol.dispose]();
       this.#consoles[Symbol.dispose]();
       await this.#network[Symbol.asyncDispose]();
       await hypervisor[Symbol.asyncDispose]();

@@ -30,6 +30,7 @@ async function given(names: readonly string[], anchored: readonly string[], know
   const pods = new Informer(client, podResource);
   const hypervisor = new SimulatedHypervisor({ startMs: 0, shutdownMs: 1, consoleLogs: false });
   const network = new SimulatedNetwork({ node: 'n1', ipam: await memoryIpam() });
+  const stopped: string[] = [];
   const folders = new Set(names.map((name) => `shop.${name}.u-${name}`));
   const disks = { guests: async () => [...folders], remove: async (folder: string) => void folders.delete(folder) } as unknown as DiskStore;
   for (const name of names) {
@@ -38,7 +39,8 @@ async function given(names: readonly string[], anchored: readonly string[], know
   }
   return {
     api, pods, hypervisor, network, folders,
-    sweeper: new OrphanSweeper({ pods, machines: new MachineLookup(client), hypervisor, network, disks, log: silentLog }),
+    sweeper: new OrphanSweeper({ pods, machines: new MachineLookup(client), hypervisor, network, disks, onStopped: (found) => void stopped.splice(0, Infinity, ...found.map(({ name }) => name)), log: silentLog }),
+    stopped: () => stopped,
     sync: async () => {
       pods.start();
       await pods.waitForSync(signal);
@@ -77,6 +79,7 @@ describe('what nobody owns', () => {
     await world.sync();
     await world.sweeper.sweep(signal);
     assert.deepEqual([...world.folders].sort(), ['shop.db.u-db', 'shop.web.u-web']);
+    assert.deepEqual(world.stopped(), ['db']);
   });
 
   it('is no guest whose anchor came while the sweep was looking', async () => {

@@ -5,7 +5,7 @@ import type { Informer } from '../kube/informer.ts';
 import type { NodeNetwork } from '../network/port.ts';
 import type { DiskStore, Hypervisor } from '../vm/port.ts';
 import { anchorOf, isHeld, machineOfFolder, type Anchor } from './anchor.ts';
-import type { MachineLookup } from './machine-lookup.ts';
+import type { MachineLookup, MachineRef } from './machine-lookup.ts';
 
 export interface OrphanSweeperOptions {
   readonly pods: Informer<Pod>;
@@ -13,6 +13,8 @@ export interface OrphanSweeperOptions {
   readonly hypervisor: Hypervisor;
   readonly network: NodeNetwork;
   readonly disks: DiskStore;
+  /** Told of the machines that have disks here and no anchor: nobody else says when they are deleted. */
+  readonly onStopped: (machines: readonly MachineRef[]) => void;
   readonly log: Log;
 }
 
@@ -83,11 +85,16 @@ export class OrphanSweeper {
 
   async #sweepDisks(signal: AbortSignal): Promise<void> {
     const { disks, machines, log } = this.#options;
+    const stopped: MachineRef[] = [];
     for (const folder of await disks.guests()) {
       const machine = machineOfFolder(folder);
       if (machine === undefined || this.#anchors().some((anchor) => anchor.folder === folder)) continue;
-      if (!(await machines.isGoing(machine, signal))) continue;
+      if (!(await machines.isGoing(machine, signal))) {
+        stopped.push(machine);
+        continue;
+      }
       await disks.remove(folder).catch((error: unknown) => log.warn({ folder, error: messageOf(error) }, 'disks of a deleted machine were not removed'));
     }
+    this.#options.onStopped(stopped);
   }
 }
