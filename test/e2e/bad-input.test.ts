@@ -115,7 +115,8 @@ describe('bad input', { timeout: 300_000 }, () => {
     const { status } = await cluster.vmThat(NAMESPACE, 'first', 'Running', (vm) => vm.status?.printableStatus === 'Running' && vm.status.address !== undefined);
     await cluster.apply(NAMESPACE, tinyMachine('second', { network: { address: status?.address } }));
     await expectStuck({ what: '', name: 'second', spec: {}, status: 'ErrorAddress', reason: 'AddressInUse', says: /is held by another workload; release it there or choose another one/ });
-    await cluster.deleteMachine(NAMESPACE, 'first');
+    // Not until nothing of it is left: the other has the address a moment later.
+    await kubectl('delete', 'vm', 'first', '--timeout=30s');
     const second = await cluster.vmThat(NAMESPACE, 'second', 'Running', (vm) => vm.status?.printableStatus === 'Running', 60_000);
     assert.equal(second.status?.address, status?.address);
     await cluster.deleteMachine(NAMESPACE, 'second');
