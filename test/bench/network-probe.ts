@@ -1,7 +1,5 @@
-/** network-probe.ts ADDRESS MEBIBYTES: throughput to and from a peer that sinks on port 9000 and sources on 9001, and the latency of requests on port 80. Prints JSON. */
+/** network-probe.ts ADDRESS MEBIBYTES: throughput to and from a peer's pages /cgi-bin/sink and /cgi-bin/source, and the latency of a small page. Prints JSON. */
 import http from 'node:http';
-import net from 'node:net';
-import { setTimeout as delay } from 'node:timers/promises';
 import { median } from './figures.ts';
 
 export interface Probe {
@@ -15,58 +13,39 @@ const bytes = Number(mebibytes) * 2 ** 20;
 const ROUNDS = 3;
 const REQUESTS = 200;
 
-/** The peer listens anew after each connection. */
-async function connect(port: number): Promise<net.Socket> {
-  for (let tries = 0; ; tries += 1) {
-    try {
-      return await new Promise<net.Socket>((resolve, reject) => {
-        const socket = net.connect({ host: address, port, noDelay: true }, () => resolve(socket));
-        socket.once('error', reject);
-      });
-    } catch (error) {
-      if (tries === 50) throw error;
-      await delay(100);
-    }
-  }
-}
-
-async function send(): Promise<number> {
-  const socket = await connect(9000);
+/** Sends so many bytes, and resolves with how many came back. */
+function exchange(path: string, length: number): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  const request = http.request({ host: address, path, method: length > 0 ? 'POST' : 'GET', agent: false, headers: length > 0 ? { 'content-length': length } : {} }, (response) => {
+    let seen = 0;
+    response.on('data', (chunk: Buffer) => void (seen += chunk.length)).on('end', () => resolve(seen)).on('error', reject);
+  });
+  request.on('error', reject);
   const chunk = Buffer.alloc(65_536);
-  const started = performance.now();
-  for (let left = bytes; left > 0; left -= chunk.length) if (!socket.write(chunk)) await new Promise((resolve) => void socket.once('drain', resolve));
-  socket.end();
-  await new Promise((resolve) => void socket.resume().once('close', resolve));
-  return (bytes * 8) / (performance.now() - started) / 1000;
-}
-
-async function receive(): Promise<number> {
-  const socket = await connect(9001);
-  const started = performance.now();
-  let seen = 0;
-  socket.on('data', (chunk: Buffer) => {
-    seen += chunk.length;
-    if (seen >= bytes) socket.destroy();
-  });
-  await new Promise((resolve) => void socket.once('close', resolve));
-  return (seen * 8) / (performance.now() - started) / 1000;
-}
-
-function request(agent: http.Agent): Promise<void> {
-  return new Promise((resolve, reject) => {
-    http.get({ host: address, path: '/', agent }, (response) => void response.resume().once('end', () => resolve())).once('error', reject);
-  });
+  let left = length;
+  const write = (): void => {
+    while (left > 0) {
+      left -= chunk.length;
+      if (!request.write(chunk)) return void request.once('drain', write);
+    }
+    request.end();
+  };
+  write();
+  return promise;
 }
 
 const [sent, received, requests]: [number[], number[], number[]] = [[], [], []];
+const rate = (count: number, since: number): number => (count * 8) / (performance.now() - since) / 1000;
 for (let round = 0; round < ROUNDS; round += 1) {
-  sent.push(await send());
-  received.push(await receive());
+  let started = performance.now();
+  await exchange('/cgi-bin/sink', bytes);
+  sent.push(rate(bytes, started));
+  started = performance.now();
+  received.push(rate(await exchange('/cgi-bin/source', 0), started));
 }
-const agent = new http.Agent({ keepAlive: false });
 for (let index = 0; index < REQUESTS; index += 1) {
   const started = performance.now();
-  await request(agent);
+  await exchange('/', 0);
   requests.push(performance.now() - started);
 }
 console.log(JSON.stringify({ sentMbit: median(sent), receivedMbit: median(received), requestMs: median(requests) } satisfies Probe));

@@ -8,11 +8,12 @@ import type { Probe } from './network-probe.ts';
 
 const NAMESPACE = 'default';
 /** A guest under emulation moves less than a container. */
-const MEBIBYTES = { guest: 96, pod: 1024 } as const;
-const serve = (mebibytes: number): string => `mkdir -p /tmp/www
+const MEBIBYTES = { guest: 32, pod: 256 } as const;
+const serve = (mebibytes: number): string => `mkdir -p /tmp/www/cgi-bin
 echo hello > /tmp/www/index.html
-while :; do nc -l -p 9000 > /dev/null; done &
-while :; do dd if=/dev/zero bs=65536 count=${mebibytes * 16 + 16} 2>/dev/null | nc -l -p 9001; done &
+printf '#!/bin/sh\\nprintf "Content-Type: text/plain\\\\r\\\\n\\\\r\\\\n"\\nexec dd if=/dev/zero bs=65536 count=${mebibytes * 16} 2>/dev/null\\n' > /tmp/www/cgi-bin/source
+printf '#!/bin/sh\\ncat > /dev/null\\nprintf "Content-Type: text/plain\\\\r\\\\n\\\\r\\\\nok"\\n' > /tmp/www/cgi-bin/sink
+chmod +x /tmp/www/cgi-bin/*
 httpd -p 80 -h /tmp/www
 `;
 
