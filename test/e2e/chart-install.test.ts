@@ -3,9 +3,13 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { parseAllDocuments } from 'yaml';
+import { kinds } from '../../src/api/kinds.ts';
 import { isNotFound } from '../../src/kube/api-error.ts';
 import { virtualMachines, yadoPods, type VirtualMachine, type YadoPod } from '../../src/kube/yadokari.ts';
-import { startTestCluster, type TestCluster } from '../env/cluster.ts';
+import { incompatibilities, type ComparedDefinition } from '../../src/schema/compatibility.ts';
+import { toCustomResourceDefinition } from '../../src/schema/kind.ts';
+import { previousRelease, projectVersion, releaseArchive, releasedDefinitions } from '../../tools/releases.ts';
+import { startTestCluster, tinyImage, tinyMachine, type TestCluster } from '../env/cluster.ts';
 import { qemuPids } from '../env/discrepancies.ts';
 import { ChartFaults } from '../env/chart-faults.ts';
 import { randomOf, tableOf } from '../env/faults.ts';
@@ -14,6 +18,13 @@ import { chartFolder, Helm } from '../env/helm.ts';
 
 const NAMESPACE = 'default';
 const root = join(import.meta.dirname, '../..');
+/** The objects of the hello example. */
+const example = async (): Promise<readonly VirtualMachine[]> => parseAllDocuments(await readFile(join(root, 'deploy/examples/hello.yaml'), 'utf8')).map((document) => document.toJS() as VirtualMachine);
+
+interface Definition {
+  readonly metadata: { readonly name: string; readonly labels?: Readonly<Record<string, string>> };
+  readonly spec: ComparedDefinition;
+}
 
 /** The product as a user installs it: by the chart, on a cluster whose pods are another CNI's. */
 describe('the chart on a cluster with a foreign CNI', { timeout: 900_000 }, () => {
@@ -22,7 +33,6 @@ describe('the chart on a cluster with a foreign CNI', { timeout: 900_000 }, () =
   let stream: GuestStream;
   const kubectl = (...args: readonly string[]) => cluster.kubectl('-n', NAMESPACE, ...args);
   const hello = (): Promise<VirtualMachine> => cluster.vm(NAMESPACE, 'hello');
-  const upgrade = (...values: readonly string[]) => helm.run('upgrade', 'yadokari', chartFolder, '--wait', '--timeout', '180s', ...values.flatMap((value) => ['--set', value]));
   /** The guest is the same process with the same start, and its open connection has not noticed. */
   const untouched = async (what: string, act: () => Promise<unknown>): Promise<void> => {
     const vm = await hello();
@@ -62,8 +72,7 @@ describe('the chart on a cluster with a foreign CNI', { timeout: 900_000 }, () =
   });
 
   it('runs the hello example unchanged, on two nodes, and each sees the real address of the other', async () => {
-    const documents = parseAllDocuments(await readFile(join(root, 'deploy/examples/hello.yaml'), 'utf8')).map((document) => document.toJS() as VirtualMachine);
-    const placed = documents.map((object) => (object.kind === 'VirtualMachineImage' ? object : {
+    const placed = (await example()).map((object) => (object.kind === 'VirtualMachineImage' ? object : {
       ...object,
       spec: { ...object.spec, nodeSelector: { 'kubernetes.io/hostname': object.kind === 'Pod' ? 'n2' : 'n1' }, ...(object.kind === 'VirtualMachine' ? { cloudInit: { userData: withStream(object.spec.cloudInit?.userData ?? '') } } : {}) },
     }));
@@ -109,13 +118,6 @@ describe('the chart on a cluster with a foreign CNI', { timeout: 900_000 }, () =
     test.diagnostic(tableOf(recoveries, 'longest silence'));
   });
 
-  it('is upgraded and rolled back with the machine running', async () => {
-    await untouched('an upgrade', () => upgrade('logLevel=debug', 'agent.terminationGracePeriodSeconds=11'));
-    const running = await cluster.kubectl('-n', 'yadokari-system', 'get', 'ds', 'yadokari-agent', '-o', 'jsonpath={.spec.template.spec.containers[0].args}');
-    assert.match(running, /debug/);
-    await untouched('a rollback', () => helm.run('rollback', 'yadokari', '--wait', '--timeout', '180s'));
-  });
-
   it('is spliced again when its sandbox is made anew, and gets the new address', async () => {
     stream.close();
     const before = await hello();
@@ -136,7 +138,7 @@ describe('the chart on a cluster with a foreign CNI', { timeout: 900_000 }, () =
     await helm.run('uninstall', 'yadokari', '--wait', '--timeout', '120s');
     assert.deepEqual(await qemuPids(vm.metadata.uid ?? ''), pids);
     await cluster.eventually('the stream goes on', async () => stream.open && stream.lines > seen + 5, 10_000);
-    await helm.run('install', 'yadokari', chartFolder, '--wait', '--timeout', '180s', '--set', 'uninstall.virtualMachines=remove');
+    await helm.run('install', 'yadokari', chartFolder, '--wait', '--timeout', '180s', '--set', 'uninstall.virtualMachines=remove,crds.keep=false');
     await untouched('another installation', async () => {});
   });
 
@@ -158,5 +160,32 @@ describe('the chart on a cluster with a foreign CNI', { timeout: 900_000 }, () =
       if (lines.length > 0) throw new Error(lines.join('; '));
       return true;
     }, 20_000);
+    assert.equal(await cluster.kubectl('get', 'crd', '-l', 'app.kubernetes.io/part-of=yadokari', '-o', 'name'), '');
+  });
+
+  /** The cluster's definitions are those of one chart, no more and no less. */
+  const definedBy = async (version: string, expected: Iterable<Definition>): Promise<void> => {
+    for (const { metadata: { name }, spec } of expected) {
+      const live = JSON.parse(await cluster.kubectl('get', 'crd', name, '-o', 'json')) as Definition;
+      assert.equal(live.metadata.labels?.['helm.sh/chart'], `yadokari-${version}`);
+      assert.deepEqual([...incompatibilities(spec, live.spec), ...incompatibilities(live.spec, spec)], [], name);
+    }
+  };
+  const former = previousRelease();
+  it(`is upgraded from release ${former} with a machine running, and rolled back to it`, async () => {
+    const formerDefinitions = [...(await releasedDefinitions(former)).values()] as readonly Definition[];
+    await helm.run('install', 'yadokari', releaseArchive(former), '--wait', '--timeout', '180s', '--set', `images.tag=${projectVersion()}`);
+    await definedBy(former, formerDefinitions);
+    const userData = (await example()).find(({ kind }) => kind === 'VirtualMachine')?.spec.cloudInit?.userData ?? '';
+    await cluster.apply(NAMESPACE, tinyImage + tinyMachine('hello', { cloudInit: { userData: withStream(userData) } }));
+    stream = await cluster.eventually('the guest answers', async () => {
+      const { status } = await hello();
+      return status?.ready === true && (await pageText(status.address ?? '', '/cgi-bin/index.cgi')).includes('Hello') && GuestStream.open(status.address ?? '');
+    }, 60_000, NAMESPACE);
+    await untouched('an upgrade', () => helm.run('upgrade', 'yadokari', chartFolder, '--reset-then-reuse-values', '--wait', '--timeout', '180s', '--set', 'logLevel=debug'));
+    assert.match(await cluster.kubectl('-n', 'yadokari-system', 'get', 'ds', 'yadokari-agent', '-o', 'jsonpath={.spec.template.spec.containers[0].args}'), /debug/);
+    await definedBy(projectVersion(), kinds.map((kind) => toCustomResourceDefinition(kind) as unknown as Definition));
+    await untouched('a rollback', () => helm.run('rollback', 'yadokari', '--wait', '--timeout', '180s'));
+    await definedBy(former, formerDefinitions);
   });
 });
