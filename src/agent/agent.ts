@@ -16,6 +16,7 @@ import { anchorOf, isHeld, type Anchor } from './anchor.ts';
 import { ConsoleForwarders } from './console-forwarders.ts';
 import { EndpointRegistry } from './endpoint-registry.ts';
 import { GuestBuilder } from './guest-builder.ts';
+import { GuestProber } from './guest-prober.ts';
 import { GuestReporter } from './guest-reporter.ts';
 import { GuestStarter } from './guest-starter.ts';
 import { GuestStopper } from './guest-stopper.ts';
@@ -67,6 +68,7 @@ export class Agent {
   readonly #pods: Informer<Pod>;
   readonly #consoles: ConsoleForwarders;
   readonly #stopped: StoppedMachines;
+  readonly #prober: GuestProber;
 
   constructor(options: AgentOptions) {
     const { client, node, hypervisor, disks, images, clock, log, metrics, events } = options;
@@ -86,12 +88,13 @@ export class Agent {
     });
     const consoles = new ConsoleForwarders({ disks, podLogDirectory: options.podLogDirectory, log });
     const reporter = new GuestReporter({ client, node, clock });
+    const prober = new GuestProber({ hypervisor, events, onChange: (anchor) => this.#anchors.enqueue(anchor), clock, log });
     const imports = new ImageImports({ images, onEnd: ({ key }) => this.#anchors.enqueue(key) });
     const imageReporter = new ImageReporter({ client, node, clock, log });
     const builder = new GuestBuilder({ client, imports, imageReporter, disks, imageDirectories: options.imageDirectories });
     const starter = new GuestStarter({ builder, hypervisor, network, endpoints, reporter, events, clock, log });
     const stopper = new GuestStopper({ client, hypervisor, network, runtime: options.runtime, endpoints, consoles, clock, log });
-    const reconciler = new AnchorReconciler({ pods, machines, hypervisor, starter, stopper, reporter, consoles, events, clock, log });
+    const reconciler = new AnchorReconciler({ pods, machines, hypervisor, starter, stopper, reporter, prober, consoles, events, clock, log });
     const stopped = new StoppedMachines({ client, onGoing: () => sweeps.enqueue(SWEEP_KEY), log });
     const sweeper = new OrphanSweeper({ pods, machines, hypervisor, network, disks, log, onStopped: (found) => stopped.follow(found) });
 
@@ -119,6 +122,7 @@ export class Agent {
     this.#pods = pods;
     this.#consoles = consoles;
     this.#stopped = stopped;
+    this.#prober = prober;
     this.#manager = new Manager({ informers: [pods], controllers: [this.#anchors, sweeps], log });
   }
 
@@ -145,6 +149,7 @@ export class Agent {
     } finally {
       unwatch();
       this.#stopped[Symbol.dispose]();
+      this.#prober[Symbol.dispose]();
       this.#consoles[Symbol.dispose]();
       await this.#network[Symbol.asyncDispose]();
       await hypervisor[Symbol.asyncDispose]();

@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { API_VERSION } from '../api/group.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { CompiledGuest, CompiledProbe } from '../api/compiled-guest.ts';
+import { API_VERSION, CONDITION_GUEST } from '../api/group.ts';
 import type { GuestStatus } from '../api/guest-status.ts';
 import { ManualClock } from '../base/clock.ts';
 import { silentLog } from '../base/log.ts';
 import { KubeClient } from '../kube/client.ts';
-import { pods as podResource, type Pod } from '../kube/core.ts';
+import { conditionOf } from '../kube/conditions.ts';
+import { pods as podResource, type Event, type Pod } from '../kube/core.ts';
 import { EventRecorder } from '../kube/event-recorder.ts';
 import { FakeApi } from '../kube/fake-api.ts';
 import { Informer } from '../kube/informer.ts';
@@ -17,6 +20,7 @@ import { AnchorReconciler } from './anchor-reconciler.ts';
 import { ConsoleForwarders } from './console-forwarders.ts';
 import { EndpointRegistry } from './endpoint-registry.ts';
 import type { GuestBuilder } from './guest-builder.ts';
+import { GuestProber } from './guest-prober.ts';
 import { GuestReporter } from './guest-reporter.ts';
 import { GuestStarter } from './guest-starter.ts';
 import { GuestStopper } from './guest-stopper.ts';
@@ -29,7 +33,7 @@ const NOW = Date.parse('2026-01-01T12:00:00Z');
 const signal = AbortSignal.timeout(20_000);
 
 const definition: GuestDefinition = { id: 'u1', name: 'shop.web', hostname: 'web', memoryMiB: 64, cpu: { sockets: 1, cores: 1, threads: 1 }, boot: { kind: 'firmware', firmware: 'bios' }, disks: [], interfaces: [], consoleLogPath: '/nowhere/console.log' };
-const builder = { clear: async () => {}, files: async () => ({}), define: () => definition } as unknown as GuestBuilder;
+const builder = { clear: async () => {}, abandon: () => {}, files: async () => ({}), define: () => definition } as unknown as GuestBuilder;
 const disks = { consoleLogPath: async () => '/nowhere/console.log' } as unknown as DiskStore;
 
 const pod: Pod = {
@@ -37,17 +41,19 @@ const pod: Pod = {
   metadata: { namespace: 'shop', name: 'web-abcde', uid: 'p1', finalizers: ['yadokari.dev/guest'], labels: { 'yadokari.dev/virtual-machine': 'web' }, annotations: { 'yadokari.dev/guest': JSON.stringify({ name: 'web', uid: 'u1', hostname: 'web' }) } },
   spec: { containers: [], nodeName: 'n1' },
 };
+const podWith = (probes: CompiledGuest['probes']): Pod => (probes === undefined ? pod : { ...pod, metadata: { ...pod.metadata, annotations: { 'yadokari.dev/guest': JSON.stringify({ name: 'web', uid: 'u1', hostname: 'web', probes }) } } });
 const machine = (guest?: Partial<GuestStatus>): VirtualMachine => ({
   apiVersion: API_VERSION, kind: 'VirtualMachine', metadata: { namespace: 'shop', name: 'web', uid: 'u1' }, spec: { memory: '64Mi' },
   ...(guest === undefined ? {} : { status: { guest: { phase: 'Running', anchor: 'web-abcde', anchorUID: 'p1', node: 'n1', ...guest } } }),
 });
 
 /** A node's reconciler as it is after its agent was started, with what the API and the host know already. */
-async function given(options: { readonly stored?: Partial<GuestStatus>; readonly hypervisor?: SimulatedHypervisor } = {}) {
+async function given(options: { readonly probes?: CompiledGuest['probes']; readonly stored?: Partial<GuestStatus>; readonly hypervisor?: SimulatedHypervisor } = {}) {
   const clock = new ManualClock(NOW);
   const api = new FakeApi();
   const vm = machine(options.stored);
-  for (const [collection, object] of [[PODS, pod], ['/api/v1/pods', pod], [VMS, vm]] as const) api.put(collection, object);
+  const anchor = podWith(options.probes);
+  for (const [collection, object] of [[PODS, anchor], ['/api/v1/pods', anchor], [VMS, vm]] as const) api.put(collection, object);
   const client = new KubeClient(api);
   const [pods, machines] = [new Informer(client, podResource), new MachineLookup(client)];
   pods.start();
@@ -57,12 +63,19 @@ async function given(options: { readonly stored?: Partial<GuestStatus>; readonly
   const events = new EventRecorder({ client, controller: 'test', instance: 'n1', log: silentLog, clock });
   const [endpoints, consoles] = [new EndpointRegistry(), new ConsoleForwarders({ disks, podLogDirectory: '/nowhere', log: silentLog })];
   const reporter = new GuestReporter({ client, node: 'n1', clock });
+  const changed: string[] = [];
+  const prober = new GuestProber({ hypervisor, events, onChange: (anchor) => void changed.push(anchor), clock, log: silentLog });
   const starter = new GuestStarter({ builder, hypervisor, network, endpoints, reporter, events, clock, log: silentLog });
   const runtime = { stopContainer: async () => {}, [Symbol.dispose]: () => {} };
   const stopper = new GuestStopper({ client, hypervisor, network, runtime, endpoints, consoles, clock, log: silentLog });
-  const reconciler = new AnchorReconciler({ pods, machines, hypervisor, starter, stopper, reporter, consoles, events, clock, log: silentLog });
+  const reconciler = new AnchorReconciler({ pods, machines, hypervisor, starter, stopper, reporter, prober, consoles, events, clock, log: silentLog });
   return {
-    clock, api, hypervisor, network,
+    clock, api, hypervisor, network, changed, prober,
+    events: async () => {
+      await events.flush();
+      return [...api.objects].filter(([path]) => path.includes('/events/')).map(([, event]) => (event as unknown as Event)['reason']);
+    },
+    gate: () => conditionOf((api.objects.get(`${PODS}/web-abcde`) as unknown as Pod).status?.conditions, CONDITION_GUEST)?.status,
     reconnect: () => reconciler.reconnect(KEY),
     guest: () => (api.objects.get(`${VMS}/web`) as unknown as VirtualMachine).status?.guest,
     reconcile: async () => {
@@ -74,6 +87,7 @@ async function given(options: { readonly stored?: Partial<GuestStatus>; readonly
     },
     [Symbol.asyncDispose]: async () => {
       consoles[Symbol.dispose]();
+      prober[Symbol.dispose]();
       await pods[Symbol.asyncDispose]();
     },
   };
@@ -196,5 +210,94 @@ describe('an anchor of this node', () => {
     away = false;
     await world.reconcile();
     assert.equal(world.guest()?.phase, 'Running');
+  });
+});
+
+const probeOfAgent: CompiledProbe = { action: { kind: 'guestAgent' }, timing: { initialDelaySeconds: 5, periodSeconds: 1, timeoutSeconds: 1, successThreshold: 1, failureThreshold: 2 } };
+
+/** A host whose guest's agent answers never, or as soon as it is told to. */
+function mute(hypervisor: SimulatedHypervisor): { speak: () => void } {
+  const command = hypervisor.agentCommand.bind(hypervisor);
+  let silent = true;
+  hypervisor.agentCommand = async (...args) => {
+    if (silent) throw new GuestError('AgentNotConnected', 'no answer', { disposition: 'wait' });
+    return command(...args);
+  };
+  return { speak: () => void (silent = false) };
+}
+
+describe('an anchor with a liveness probe', () => {
+  it('has its guest ended once the probe failed, and says why, once', async () => {
+    await using world = await given({ probes: { liveness: probeOfAgent } });
+    mute(world.hypervisor);
+    await world.reconcile();
+    await world.clock.advance(5500);
+    await world.reconcile();
+    assert.equal((await world.hypervisor.get('u1')).phase, 'running');
+    await world.clock.advance(1000);
+    assert.deepEqual(world.changed, [KEY]);
+    for (let time = 0; time < 3; time++) await world.reconcile();
+    assert.deepEqual(await world.hypervisor.get('u1'), { phase: 'stopped', reason: 'destroyed' });
+    assert.deepEqual([world.guest()?.phase, world.guest()?.reason], ['Stopped', 'LivenessFailed']);
+    assert.match(world.guest()?.message ?? '', /ended, since its liveness probe failed: the guest agent does not answer/);
+    assert.deepEqual((await world.events()).filter((reason) => reason !== 'Started'), ['Unhealthy', 'LivenessFailed']);
+  });
+
+  it('keeps a guest that was paused meanwhile', async () => {
+    await using world = await given({ probes: { liveness: probeOfAgent } });
+    mute(world.hypervisor);
+    await world.reconcile();
+    await world.clock.advance(7000);
+    await world.hypervisor.pause('u1');
+    await world.reconcile();
+    await world.clock.advance(60_000);
+    await world.reconcile();
+    assert.deepEqual([(await world.hypervisor.get('u1')).phase, world.guest()?.phase, world.changed.length], ['running', 'Paused', 1]);
+  });
+
+  it('keeps a guest whose probe succeeds, without a write', async () => {
+    await using world = await given({ probes: { liveness: probeOfAgent } });
+    await world.reconcile();
+    await world.clock.advance(4000);
+    await world.reconcile();
+    const before = world.api.requests.length;
+    await world.clock.advance(60_000);
+    assert.deepEqual([world.api.requests.length, world.changed], [before, []]);
+  });
+
+  it('tells why its guest was ended also when the agent that ended it is gone', async () => {
+    const hypervisor = await runningHost();
+    await hypervisor.destroy('u1');
+    await using world = await given({ hypervisor, stored: { phase: 'Stopping', reason: 'LivenessFailed', message: 'the guest was ended' } });
+    await world.reconcile();
+    assert.deepEqual([world.guest()?.phase, world.guest()?.reason], ['Stopped', 'LivenessFailed']);
+  });
+
+  it('is not probed once it is being deleted', async () => {
+    await using world = await given({ probes: { liveness: probeOfAgent } });
+    mute(world.hypervisor);
+    await world.reconcile();
+    world.api.put('/api/v1/pods', { ...podWith({ liveness: probeOfAgent }), metadata: { ...podWith({ liveness: probeOfAgent }).metadata, deletionTimestamp: '2026-01-01T12:01:00Z', deletionGracePeriodSeconds: 60 } } as Pod);
+    await world.clock.advance(0);
+    await delay(20);
+    await world.reconcile();
+    await world.clock.advance(60_000);
+    assert.deepEqual(world.changed, []);
+  });
+});
+
+describe('an anchor whose readiness is the guest agent', () => {
+  it('opens its gate once the agent answers', async () => {
+    await using world = await given({ probes: { readiness: { ...probeOfAgent, timing: { ...probeOfAgent.timing, initialDelaySeconds: 0 } } } });
+    const { speak } = mute(world.hypervisor);
+    await world.reconcile();
+    await world.clock.advance(3000);
+    await world.reconcile();
+    assert.deepEqual([world.guest()?.phase, world.gate()], ['Running', undefined]);
+    speak();
+    await world.clock.advance(1500);
+    assert.equal(world.changed.length, 2);
+    await world.reconcile();
+    assert.equal(world.gate(), 'True');
   });
 });

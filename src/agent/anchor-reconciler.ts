@@ -10,6 +10,7 @@ import type { GuestEndpoint } from '../network/port.ts';
 import type { GuestState, Hypervisor, HypervisorInfo } from '../vm/port.ts';
 import { anchorOf, isHeld, type Anchor } from './anchor.ts';
 import type { ConsoleForwarders } from './console-forwarders.ts';
+import type { GuestProber } from './guest-prober.ts';
 import type { GuestReporter } from './guest-reporter.ts';
 import { machineOf, type GuestStarter } from './guest-starter.ts';
 import { replug } from './guest-link.ts';
@@ -25,6 +26,7 @@ export interface AnchorReconcilerOptions {
   readonly starter: GuestStarter;
   readonly stopper: GuestStopper;
   readonly reporter: GuestReporter;
+  readonly prober: GuestProber;
   readonly consoles: ConsoleForwarders;
   readonly events: EventRecorder;
   readonly clock: Clock;
@@ -40,6 +42,8 @@ interface Running {
 
 const MOST_QUESTIONS = 5;
 const ASK_AGAIN_MS = 500;
+/** Reason of the guest's end. */
+const LIVENESS_FAILED = 'LivenessFailed';
 
 /** Makes the guest of each anchor on this node what the anchor says, and reports what it sees. */
 export class AnchorReconciler {
@@ -57,6 +61,7 @@ export class AnchorReconciler {
   readonly reconcile: Reconcile = async (key, signal) => {
     const pod = this.#options.pods.get(key);
     const anchor = pod === undefined ? undefined : anchorOf(pod);
+    if (anchor === undefined || isDeleting(anchor.pod)) this.#options.prober.forget(key);
     if (anchor === undefined) return;
     if (!isHeld(anchor.pod)) return isDeleting(anchor.pod) ? this.#options.stopper.endContainer(anchor, signal) : undefined;
     const state = await this.#options.hypervisor.get(anchor.guest.uid, signal);
@@ -69,7 +74,12 @@ export class AnchorReconciler {
   }
 
   async #run(anchor: Anchor, state: GuestState, signal: AbortSignal): Promise<Result | void> {
-    if (state.phase === 'running') return this.#reportRunning(anchor, state, signal);
+    const { prober } = this.#options;
+    if (state.phase === 'running') {
+      const failure = state.paused ? undefined : prober.failureOf(anchor);
+      return failure === undefined ? this.#reportRunning(anchor, state, signal) : this.#endUnhealthy(anchor, failure, signal);
+    }
+    prober.forget(anchor.key);
     if (this.#hasEnded(anchor)) return;
     if (state.phase === 'stopped' && state.reason !== 'unknown' && state.reason !== 'failed') return this.#reportEnd(anchor, state.reason, signal);
     // Never a second run under one anchor: what was reported ended stays ended, also after a crash of agent or node.
@@ -93,7 +103,7 @@ export class AnchorReconciler {
   }
 
   async #reportRunning(anchor: Anchor, state: GuestState & { phase: 'running' }, signal: AbortSignal): Promise<Result | undefined> {
-    const { reporter, consoles, hypervisor } = this.#options;
+    const { reporter, consoles, hypervisor, prober } = this.#options;
     const running = await this.#connected(anchor, signal);
     await consoles.open(anchor);
     const asking = state.agentConnected && running.osName === undefined && running.asked < MOST_QUESTIONS;
@@ -106,6 +116,8 @@ export class AnchorReconciler {
     const waiting = asking && running.osName === undefined && running.asked < MOST_QUESTIONS;
     this.#info ??= await hypervisor.info();
     const startedAt = state.startedAt === undefined ? (reporter.last(anchor) ?? await reporter.stored(anchor, signal))?.startedAt ?? this.#now() : timestamp(state.startedAt);
+    if (state.paused) prober.forget(anchor.key);
+    else prober.watch(anchor, running.endpoint.address, Date.parse(startedAt));
     await reporter.report(anchor, {
       phase: state.paused ? 'Paused' : 'Running',
       address: running.endpoint.address,
@@ -114,7 +126,7 @@ export class AnchorReconciler {
       agentConnected: state.agentConnected && !waiting,
       ...(running.osName === undefined ? {} : { osName: running.osName }),
       startedAt,
-    }, signal);
+    }, signal, prober.readinessOf(anchor));
     return waiting ? { requeueAfterMs: ASK_AGAIN_MS } : undefined;
   }
 
@@ -137,12 +149,21 @@ export class AnchorReconciler {
     }
   }
 
+  /** Said first and done then, so that an agent that takes over in between knows why the guest has ended. */
+  async #endUnhealthy(anchor: Anchor, failure: string, signal: AbortSignal): Promise<void> {
+    const { reporter, hypervisor } = this.#options;
+    const last = reporter.last(anchor) ?? await reporter.stored(anchor, signal);
+    await reporter.report(anchor, { phase: 'Stopping', reason: LIVENESS_FAILED, message: `the guest was ended, since its liveness probe failed: ${failure}`, ...kept(last) }, signal);
+    await hypervisor.destroy(anchor.guest.uid, signal);
+    await this.#reportEnd(anchor, 'destroyed', signal);
+  }
+
   async #reportEnd(anchor: Anchor, how: 'shutdown' | 'destroyed' | 'crashed', signal: AbortSignal): Promise<void> {
     const { reporter, events } = this.#options;
-    const [reason, message] = how === 'shutdown' ? ['Shutdown', 'the guest powered off'] : how === 'crashed' ? ['Crashed', 'the guest or its QEMU crashed'] : ['Crashed', 'the guest was ended by somebody on its node'];
     const last = reporter.last(anchor) ?? await reporter.stored(anchor, signal);
+    const { reason, message, event } = endOf(how, last);
     await reporter.report(anchor, { phase: 'Stopped', reason, message, ...kept(last), stoppedAt: this.#now() }, signal);
-    events.record(machineOf(anchor), { type: how === 'shutdown' ? 'Normal' : 'Warning', reason: how === 'shutdown' ? 'GuestPoweredOff' : 'GuestCrashed', message });
+    events.record(machineOf(anchor), { type: how === 'shutdown' ? 'Normal' : 'Warning', reason: event, message });
   }
 
   async #end(anchor: Anchor, state: GuestState, signal: AbortSignal): Promise<Result | void> {
@@ -176,6 +197,14 @@ export class AnchorReconciler {
   #now(): string {
     return timestamp(this.#options.clock.now());
   }
+}
+
+/** What is said of a guest that has ended by itself, or was ended; `last` is the report before. */
+function endOf(how: 'shutdown' | 'destroyed' | 'crashed', last: { readonly reason?: string; readonly message?: string } | undefined): { readonly reason: string; readonly message: string; readonly event: string } {
+  if (how === 'shutdown') return { reason: 'Shutdown', message: 'the guest powered off', event: 'GuestPoweredOff' };
+  if (how === 'crashed') return { reason: 'Crashed', message: 'the guest or its QEMU crashed', event: 'GuestCrashed' };
+  if (last?.reason === LIVENESS_FAILED) return { reason: LIVENESS_FAILED, message: last.message ?? '', event: LIVENESS_FAILED };
+  return { reason: 'Crashed', message: 'the guest was ended by somebody on its node', event: 'GuestCrashed' };
 }
 
 /** What stays true of a guest that has ended. */

@@ -18,6 +18,9 @@ export interface GuestReporterOptions {
 /** What the reporter fills in by itself. */
 export type GuestReport = Omit<GuestStatus, 'anchor' | 'anchorUID' | 'node'>;
 
+/** What the agent's own readiness probe says of a running guest; `unknown`: it has not tried often enough. */
+export type GuestReadiness = 'ready' | 'unready' | 'unknown';
+
 const FIELD_MANAGER = 'yadokari-agent';
 const CACHE_LAG_MS = 5000;
 
@@ -36,9 +39,10 @@ export class GuestReporter {
     return this.#written.get(anchor.uid);
   }
 
-  async report(anchor: Anchor, report: GuestReport, signal: AbortSignal): Promise<void> {
+  /** While the readiness of a running guest is unknown its gate stays as it is. */
+  async report(anchor: Anchor, report: GuestReport, signal: AbortSignal, readiness: GuestReadiness = 'ready'): Promise<void> {
     const status: GuestStatus = { ...report, anchor: anchor.name, anchorUID: anchor.uid, node: this.#options.node };
-    await Promise.all([this.#writeStatus(anchor, status, signal), this.#writeGate(anchor, status, signal)]);
+    await Promise.all([this.#writeStatus(anchor, status, signal), this.#writeGate(anchor, status, readiness, signal)]);
   }
 
   forget(anchor: Anchor): void {
@@ -65,15 +69,16 @@ export class GuestReporter {
     this.#written.set(anchor.uid, status);
   }
 
-  async #writeGate(anchor: Anchor, guest: GuestStatus, signal: AbortSignal): Promise<void> {
+  async #writeGate(anchor: Anchor, guest: GuestStatus, readiness: GuestReadiness, signal: AbortSignal): Promise<void> {
     const running = guest.phase === 'Running';
-    const status = running ? 'True' : 'False';
+    if (running && readiness === 'unknown') return;
+    const status = running && readiness === 'ready' ? 'True' : 'False';
     const known = conditionOf(anchor.pod.status?.conditions, CONDITION_GUEST);
     if ((known?.status ?? 'False') === status) return;
     // The cache may not show yet what was just written.
     const last = this.#gates.get(anchor.uid);
     if (last?.status === status && this.#options.clock.now() - last.at < CACHE_LAG_MS) return;
-    const condition = { type: CONDITION_GUEST, status, reason: guest.phase, message: running ? 'the guest runs' : (guest.message ?? `the guest is ${guest.phase.toLowerCase()}`), lastTransitionTime: timestamp(this.#options.clock.now()) };
+    const condition = { type: CONDITION_GUEST, status, ...whyOf(guest, readiness), lastTransitionTime: timestamp(this.#options.clock.now()) };
     try {
       await this.#options.client.patch(pods, { namespace: anchor.namespace, name: anchor.name }, { status: { conditions: [condition] } }, { subresource: 'status', type: 'strategic', signal });
       this.#gates.set(anchor.uid, { status, at: this.#options.clock.now() });
@@ -81,4 +86,9 @@ export class GuestReporter {
       if (!isNotFound(error)) throw error;
     }
   }
+}
+
+function whyOf({ phase, message }: GuestStatus, readiness: GuestReadiness): { readonly reason: string; readonly message: string } {
+  if (phase !== 'Running') return { reason: phase, message: message ?? `the guest is ${phase.toLowerCase()}` };
+  return readiness === 'ready' ? { reason: phase, message: 'the guest runs' } : { reason: 'ReadinessProbeFailed', message: 'the guest runs; its readiness probe fails' };
 }

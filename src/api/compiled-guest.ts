@@ -16,6 +16,18 @@ export interface CompiledGuest {
   readonly macAddress?: string;
   readonly hostname: string;
   readonly cloudInit?: CompiledCloudInit;
+  readonly containerHost?: CompiledContainerHost;
+  /** The probes that the agent makes; those that the kubelet makes are on the anchor. */
+  readonly probes?: { readonly readiness?: CompiledProbe; readonly liveness?: CompiledProbe };
+}
+
+/** The guest is a node. */
+export interface CompiledContainerHost {
+  /** Name of the Node. */
+  readonly node: string;
+  readonly maxPods: number;
+  readonly reservedMillicpu: number;
+  readonly reservedBytes: number;
 }
 
 export interface CompiledImage {
@@ -44,4 +56,14 @@ export interface CompiledCloudInit {
   readonly vendorData?: string;
   /** Secrets whose values are public keys. */
   readonly sshKeySecrets: readonly string[];
+}
+
+/** With ports by number and all defaults filled in. */
+export interface CompiledProbe {
+  readonly action:
+    | { readonly kind: 'httpGet'; readonly port: number; readonly path?: string; readonly scheme?: 'HTTP' | 'HTTPS'; readonly httpHeaders?: readonly { readonly name: string; readonly value: string }[] }
+    | { readonly kind: 'tcpSocket'; readonly port: number }
+    | { readonly kind: 'grpc'; readonly port: number; readonly service?: string }
+    | { readonly kind: 'guestAgent' };
+  readonly timing: { readonly initialDelaySeconds: number; readonly periodSeconds: number; readonly timeoutSeconds: number; readonly successThreshold: number; readonly failureThreshold: number };
 }

@@ -6,6 +6,11 @@ export const API_VERSION = `${GROUP}/${VERSION}`;
 /** On anchors and on the pods of our Pods: the object's name. */
 export const LABEL_VIRTUAL_MACHINE = `${GROUP}/virtual-machine`;
 export const LABEL_POD = `${GROUP}/pod`;
+/** On Nodes that are guests, beside LABEL_VIRTUAL_MACHINE: the machine's namespace, and the node that the guest is on. */
+export const LABEL_NAMESPACE = `${GROUP}/namespace`;
+export const LABEL_HOST = `${GROUP}/host`;
+/** Keeps from Nodes that are guests what does not ask for them. */
+export const TAINT_VIRTUAL_NODE = `${GROUP}/virtual-node`;
 /** On anchors: the compiled guest (JSON), written by the operator, read by the agent. */
 export const ANNOTATION_GUEST = `${GROUP}/guest`;
 /** On a VirtualMachine: any new value restarts the guest. */

@@ -6,7 +6,7 @@ export const guestStatus = Type.Object({
   phase: oneOf(['Preparing', 'Starting', 'Running', 'Paused', 'Stopping', 'Stopped', 'Failed'], {
     description: 'Preparing: image, disks and network are made. Failed: it could not be started; reason and message say why.',
   }),
-  reason: Type.Optional(Type.String({ description: 'Why it is in this phase, in one word; for Stopped: Shutdown (the guest powered off), Crashed, or Requested (its anchor was deleted).' })),
+  reason: Type.Optional(Type.String({ description: 'Why it is in this phase, in one word; for Stopped: Shutdown (the guest powered off), Crashed, LivenessFailed (it was ended because its liveness probe failed), or Requested (its anchor was deleted).' })),
   message: Type.Optional(Type.String({ description: 'Why, in a line for people.' })),
   anchor: Type.String({ description: "Name of the anchor that this is about." }),
   anchorUID: Type.String({ description: 'Uid of the anchor.' }),

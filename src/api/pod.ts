@@ -1,11 +1,24 @@
 import { Type, type Static } from 'typebox';
-import { conditions, exactlyOneOf } from '../schema/field.ts';
+import { conditions, exactlyOneOf, objectName } from '../schema/field.ts';
 import type { KindDefinition } from '../schema/kind.ts';
 import { GROUP, VERSION } from './group.ts';
-import { podSpecWith } from './pod-fields.ts';
+import { labelSelector as podSelector, podSpecWith } from './pod-fields.ts';
+
+const labelSelector = podSelector('Labels of the machine: any that has containerHost and matches; the scheduler chooses.');
+
+const inVirtualMachine = exactlyOneOf('virtualMachine', {
+  name: objectName('The VirtualMachine, of the same namespace.'),
+  selector: labelSelector,
+}, {}, { description: 'In the guest of a VirtualMachine that has containerHost.' });
+
+const onNode = Type.Object({}, { description: 'In a container of its own on a host (the default).' });
 
 const placement = exactlyOneOf('placement', {
-  node: Type.Object({}, { description: 'In a container of its own on a host (the default).' }),
+  node: onNode,
+  virtualMachine: inVirtualMachine,
+  any: Type.Object({
+    prefer: Type.Optional(Type.Array(exactlyOneOf('a preference', { node: onNode, virtualMachine: inVirtualMachine }, {}, { description: 'A place that is better than others.' }), { description: 'Places in the order in which they are preferred.', maxItems: 8 })),
+  }, { description: 'Wherever there is room: on a host, or in a VirtualMachine of the same namespace that has containerHost.' }),
 }, {}, { description: 'Where the containers run.' });
 
 const status = Type.Object({
@@ -19,6 +32,7 @@ const status = Type.Object({
 });
 
 export type PodPlacement = Static<typeof placement>;
+export type MachinePlacement = Static<typeof inVirtualMachine>;
 export type PodStatus = Static<typeof status>;
 
 export const pod: KindDefinition = {

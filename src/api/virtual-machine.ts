@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox';
-import { byteQuantity, dnsLabel, exactlyOneOf, intOrString, listMap, objectName, oneOf, withRules } from '../schema/field.ts';
+import { byteQuantity, dnsLabel, exactlyOneOf, intOrString, listMap, objectName, oneOf, withRules, type Rule } from '../schema/field.ts';
 import type { KindDefinition } from '../schema/kind.ts';
 import { GROUP, VERSION } from './group.ts';
 import { MEMORY_LIMITS } from './instance-type.ts';
@@ -66,26 +66,70 @@ const cloudInit = withRules(Type.Object({
 }, { description: 'A NoCloud seed, on a small disk of its own.' }),
 { rule: '!(has(self.userData) && has(self.userDataSecret))', message: 'cloudInit takes userData or userDataSecret, not both' });
 
-const timing = {
-  initialDelaySeconds: Type.Optional(Type.Integer({ description: 'Seconds before the first try.', minimum: 0 })),
-  periodSeconds: Type.Optional(Type.Integer({ description: 'Seconds between two tries. Default 10.', minimum: 1 })),
-  timeoutSeconds: Type.Optional(Type.Integer({ description: 'Seconds that a try may take. Default 1.', minimum: 1 })),
-  successThreshold: Type.Optional(Type.Integer({ description: 'Successes in a row that count. Default 1.', minimum: 1 })),
-  failureThreshold: Type.Optional(Type.Integer({ description: 'Failures in a row that count. Default 3.', minimum: 1 })),
-};
+const RESERVED_LIMITS = { minimum: '0', maximum: '1Ti' } as const;
 
-const probe = exactlyOneOf('a probe', {
-  httpGet: Type.Object({
-    port: intOrString('A port number, or a name of network.ports.'),
-    path: Type.Optional(Type.String({ description: 'Path. Default /.', maxLength: 2048 })),
-    scheme: Type.Optional(oneOf(['HTTP', 'HTTPS'], { description: 'Default HTTP.' })),
-  }, { description: 'Succeeds on a status from 200 to 399.' }),
-  tcpSocket: Type.Object({ port: intOrString('A port number, or a name of network.ports.') }, { description: 'Succeeds when the port accepts a connection.' }),
-  grpc: Type.Object({
-    port: Type.Integer({ description: 'Port number.', minimum: 1, maximum: 65535 }),
-    service: Type.Optional(Type.String({ description: 'Service to ask for.', maxLength: 253 })),
-  }, { description: 'Succeeds when the gRPC health service answers SERVING.' }),
-}, timing, { description: "A probe of the guest's address, made by the node." });
+const containerHost = Type.Object({
+  maxPods: Type.Optional(Type.Integer({ description: 'Pods that may run in it at once. Default 30.', minimum: 1, maximum: 250 })),
+  reserved: Type.Optional(Type.Object({
+    cpu: Type.Optional(Type.String({ description: "Of the guest's CPUs, kept from pods, such as 100m. Default 0.", pattern: '^([0-9]+([.][0-9]{1,3})?|[0-9]+m)$', maxLength: 16 })),
+    memory: Type.Optional(byteQuantity('reserved.memory', RESERVED_LIMITS, "Of the guest's memory, kept from pods. Default 128Mi.")),
+  }, { description: "What the guest's own system needs; the Node offers the rest." })),
+}, { description: 'Makes the guest a Node named <name>.<namespace>: pods that tolerate the taint yadokari.dev/virtual-node run inside of it. The guest needs containerd and the relay, as the image container-host has. Only on the native network.' });
+
+/** Fields of all probes, as core/v1 has them; what differs between the two is when they start and how often they try. */
+function timing(defaults: { readonly initialDelaySeconds: number; readonly periodSeconds: number }) {
+  return {
+    initialDelaySeconds: Type.Optional(Type.Integer({ description: `Seconds from the start of the guest to the first try. Default ${defaults.initialDelaySeconds}.`, minimum: 0 })),
+    periodSeconds: Type.Optional(Type.Integer({ description: `Seconds from one try to the next. Default ${defaults.periodSeconds}.`, minimum: 1 })),
+    timeoutSeconds: Type.Optional(Type.Integer({ description: 'Seconds that a try may take. Default 1.', minimum: 1 })),
+    successThreshold: Type.Optional(Type.Integer({ description: 'Successes in a row that count. Default 1.', minimum: 1 })),
+    failureThreshold: Type.Optional(Type.Integer({ description: 'Failures in a row that count. Default 3.', minimum: 1 })),
+  };
+}
+
+const probePort = intOrString('A port number, or a name of network.ports.');
+/** Of probes that the node's agent makes; the kubelet's are checked with the anchor. */
+const checkedPort = withRules(probePort, { rule: 'type(self) == string || (self >= 1 && self <= 65535)', message: 'port must be a number from 1 to 65535 or a name of network.ports' });
+
+const httpHeader = Type.Object({
+  name: Type.String({ description: 'Name of the header.', pattern: '^[-A-Za-z0-9]+$', maxLength: 256 }),
+  value: Type.String({ description: 'Its value; printable ASCII.', pattern: '^[\\t -~]*$', maxLength: 4096 }),
+});
+
+function probeActions(port: typeof probePort) {
+  return {
+    httpGet: Type.Object({
+      port,
+      path: Type.Optional(Type.String({ description: 'Path. Default /.', maxLength: 2048 })),
+      scheme: Type.Optional(oneOf(['HTTP', 'HTTPS'], { description: 'Certificates of HTTPS are not verified. Default HTTP.' })),
+      httpHeaders: Type.Optional(Type.Array(httpHeader, { description: 'Headers of the request; one named Host names the virtual host.', maxItems: 32 })),
+    }, { description: 'Succeeds on a status from 200 to 399.' }),
+    tcpSocket: Type.Object({ port }, { description: 'Succeeds when the port accepts a connection.' }),
+    grpc: Type.Object({
+      port: Type.Integer({ description: 'Port number.', minimum: 1, maximum: 65535 }),
+      service: Type.Optional(Type.String({ description: 'Service to ask for.', maxLength: 253 })),
+    }, { description: 'Succeeds when the gRPC health service answers SERVING.' }),
+    guestAgent: Type.Object({}, { description: 'Succeeds when the QEMU guest agent in the guest answers guest-ping. Takes no fields: guestAgent: {}.' }),
+  };
+}
+
+const readiness = exactlyOneOf('a probe', probeActions(probePort), timing({ initialDelaySeconds: 0, periodSeconds: 1 }), {
+  description: "Whether the guest is ready: what Services and the condition Ready go by. Made by the node, of the guest's address or its agent.",
+});
+
+const liveness = withRules(exactlyOneOf('a probe', probeActions(checkedPort), timing({ initialDelaySeconds: 120, periodSeconds: 10 }), {
+  description: 'Whether the guest still works. When it fails failureThreshold times in a row the guest is ended, without a shutdown, and what follows is what follows a crash: the runStrategy decides. Made by the node while the guest runs and is not paused. A guest that reboots by itself is probed on: leave it the time.',
+}), { rule: '!has(self.successThreshold) || self.successThreshold == 1', message: 'successThreshold of a liveness probe must be 1' });
+
+/** A port by name is one of network.ports. */
+function knownPort(action: 'httpGet' | 'tcpSocket'): Rule {
+  const path = `self.probes.liveness.${action}`;
+  const known = `has(self.network) && has(self.network.ports) && self.network.ports.exists(p, has(p.name) && p.name == ${path}.port)`;
+  return {
+    rule: `!has(self.probes) || !has(self.probes.liveness) || !has(${path}) || type(${path}.port) != string || (${known})`,
+    messageExpression: `'probes.liveness.${action}.port is ' + string(${path}.port) + '; network.ports has no port of this name'`,
+  };
+}
 
 const spec = withRules(Type.Object({
   runStrategy: Type.Optional(oneOf(['Always', 'Halted', 'Manual', 'RerunOnFailure', 'Once'], {
@@ -104,7 +148,8 @@ const spec = withRules(Type.Object({
   subdomain: Type.Optional(dnsLabel('With a headless Service of this name the guest has the DNS name <hostname>.<subdomain>.<namespace>.svc.')),
   cloudInit: Type.Optional(cloudInit),
   sshKeys: Type.Optional(Type.Array(Type.Object({ secret: objectName('A Secret whose values are public keys, one a line.') }), { description: 'Public keys for the default user, through cloud-init.', maxItems: 16 })),
-  probes: Type.Optional(Type.Object({ readiness: Type.Optional(probe) }, { description: 'When the guest counts as ready.' })),
+  probes: Type.Optional(Type.Object({ readiness: Type.Optional(readiness), liveness: Type.Optional(liveness) }, { description: 'How it is found out whether the guest is ready, and whether it still works.' })),
+  containerHost: Type.Optional(containerHost),
   terminationGracePeriodSeconds: Type.Optional(Type.Integer({ description: 'Seconds that the guest has to shut down before it is ended. Default 60.', default: 60, minimum: 0, maximum: 86400 })),
   evictionStrategy: Type.Optional(oneOf(['Restart', 'Block'], {
     description: 'What an eviction, such as a drain of the node, does. Restart: the guest shuts down cleanly and starts on another node, or waits for this one when its disks are there. Block: the eviction is refused (429) until a person stops or deletes the machine.',
@@ -119,11 +164,12 @@ const spec = withRules(Type.Object({
 }, { description: 'The machine that should be.' }),
 { rule: 'has(self.memory) || has(self.instanceType)', message: 'memory is required, such as 2Gi, or an instanceType that gives it', reason: 'FieldValueRequired' },
 { rule: '!(has(self.kernelBoot) && has(self.firmware))', message: 'firmware and kernelBoot exclude each other' },
-{ rule: 'has(self.kernelBoot) || (has(self.disks) && self.disks.size() > 0)', message: 'nothing to boot from: give disks or kernelBoot', reason: 'FieldValueRequired' });
+{ rule: 'has(self.kernelBoot) || (has(self.disks) && self.disks.size() > 0)', message: 'nothing to boot from: give disks or kernelBoot', reason: 'FieldValueRequired' },
+knownPort('httpGet'), knownPort('tcpSocket'));
 
 export type VirtualMachineSpec = Static<typeof spec>;
 export type DiskSpec = Static<typeof disk>;
-export type ProbeSpec = Static<typeof probe>;
+export type ProbeSpec = Static<typeof readiness>;
 
 export const virtualMachine: KindDefinition = {
   group: GROUP,

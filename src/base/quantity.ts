@@ -16,6 +16,13 @@ export function mebibytesOf(quantity: string): number {
   return Math.ceil(bytesOf(quantity) / 2 ** 20);
 }
 
+/** Thousandths of a CPU of a Kubernetes quantity such as `100m` or `1.5`, rounded up. Throws RangeError for anything else. */
+export function millicpuOf(quantity: string): number {
+  const match = /^([0-9]+(?:\.[0-9]+)?)(m?)$/.exec(quantity);
+  if (match?.[1] === undefined) throw new RangeError(`${quantity} is not a number of CPUs such as 100m or 1.5`);
+  return Math.ceil(Number(match[1]) * (match[2] === 'm' ? 1 : 1000));
+}
+
 /** A number of bytes for people: `512Mi`, `1.5Gi`. */
 export function formatBytes(bytes: number): string {
   const units = ['', 'Ki', 'Mi', 'Gi', 'Ti'];

@@ -45,13 +45,14 @@ const metrics = createMetrics();
 const config = loadKubeconfig(options.kubeconfig === undefined ? {} : { kubeconfig: options.kubeconfig });
 const client = new KubeClient(new HttpTransport(config), { observe: metrics.apiCalls });
 const events = new EventRecorder({ client, controller: 'yadokari.dev/operator', instance: options.identity, log });
-const { informers, controllers } = createControllers({
+const { informers, background, controllers } = createControllers({
   client, events, log, clock: systemClock, metrics: metrics.controllers, anchor: { pauseImage: options.pauseImage, network: options.network },
   ...(options.network === 'native' ? { ipam: new CalicoIpam({ client }) } : {}),
 });
 const { namespace, identity } = options;
 const manager = new Manager({
   informers,
+  background,
   controllers,
   log,
   ...(options.leaderElection ? { elect: (signal, lead) => runAsLeader({ client, namespace, name: 'yadokari-operator', identity, log }, signal, lead) } : {}),

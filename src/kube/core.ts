@@ -7,6 +7,8 @@ export interface Condition {
   readonly reason?: string;
   readonly message?: string;
   readonly lastTransitionTime?: string;
+  /** On nodes only. */
+  readonly lastHeartbeatTime?: string;
   readonly observedGeneration?: number;
 }
 
@@ -49,8 +51,14 @@ export interface ContainerStatus {
   };
 }
 
+export interface Taint {
+  readonly key: string;
+  readonly value?: string;
+  readonly effect: 'NoSchedule' | 'PreferNoSchedule' | 'NoExecute';
+}
+
 export interface Node extends KubeObject {
-  readonly spec?: { readonly unschedulable?: boolean; readonly podCIDR?: string };
+  readonly spec?: { readonly unschedulable?: boolean; readonly podCIDR?: string; readonly taints?: readonly Taint[] };
   readonly status?: {
     readonly conditions?: readonly Condition[];
     readonly addresses?: readonly { readonly type: string; readonly address: string }[];
@@ -62,8 +70,24 @@ export interface Node extends KubeObject {
 
 export interface Secret extends KubeObject {
   readonly type?: string;
+  readonly immutable?: boolean;
   /** Values in base64. */
   readonly data?: Readonly<Record<string, string>>;
+}
+
+export interface ConfigMap extends KubeObject {
+  readonly immutable?: boolean;
+  readonly data?: Readonly<Record<string, string>>;
+  /** Values in base64. */
+  readonly binaryData?: Readonly<Record<string, string>>;
+}
+
+export interface Service extends KubeObject {
+  readonly spec: {
+    /** `None` for a headless one. */
+    readonly clusterIP?: string;
+    readonly ports?: readonly { readonly name?: string; readonly port: number; readonly protocol?: string }[];
+  };
 }
 
 export interface Namespace extends KubeObject {
@@ -80,6 +104,21 @@ export interface Lease extends KubeObject {
   };
 }
 
+/** https://kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests/ */
+export interface CertificateSigningRequest extends KubeObject {
+  readonly spec: {
+    /** PEM, in base64. */
+    readonly request: string;
+    readonly signerName: string;
+    readonly usages: readonly string[];
+    readonly expirationSeconds?: number;
+    readonly username?: string;
+    readonly groups?: readonly string[];
+    readonly extra?: Readonly<Record<string, readonly string[]>>;
+  };
+  readonly status?: { readonly conditions?: readonly Condition[]; readonly certificate?: string };
+}
+
 export interface PodDisruptionBudget extends KubeObject {
   readonly spec: { readonly minAvailable: number; readonly selector: { readonly matchLabels: Readonly<Record<string, string>> } };
 }
@@ -92,7 +131,10 @@ export interface Event extends KubeObject {
 export const pods = defineResource<Pod>('v1', 'Pod', 'pods');
 export const nodes = defineResource<Node>('v1', 'Node', 'nodes', false);
 export const secrets = defineResource<Secret>('v1', 'Secret', 'secrets');
+export const configMaps = defineResource<ConfigMap>('v1', 'ConfigMap', 'configmaps');
+export const services = defineResource<Service>('v1', 'Service', 'services');
 export const namespaces = defineResource<Namespace>('v1', 'Namespace', 'namespaces', false);
 export const leases = defineResource<Lease>('coordination.k8s.io/v1', 'Lease', 'leases');
+export const certificateSigningRequests = defineResource<CertificateSigningRequest>('certificates.k8s.io/v1', 'CertificateSigningRequest', 'certificatesigningrequests', false);
 export const podDisruptionBudgets = defineResource<PodDisruptionBudget>('policy/v1', 'PodDisruptionBudget', 'poddisruptionbudgets');
 export const events = defineResource<Event>('events.k8s.io/v1', 'Event', 'events');

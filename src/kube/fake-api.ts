@@ -76,7 +76,7 @@ export class FakeApi implements Transport {
   #answer(request: TransportRequest): unknown {
     this.#record(request);
     const [path = '', query = ''] = request.path.split('?');
-    const target = path.replace(/\/status$/, '');
+    const target = path.replace(/\/(status|approval)$/, '');
     switch (request.method) {
       case 'GET':
         return this.objects.get(path) ?? this.#list(path, new URLSearchParams(query));
@@ -97,7 +97,9 @@ export class FakeApi implements Transport {
   }
 
   #write(request: TransportRequest, path: string): unknown {
-    const known = this.objects.get(path);
+    // Server-side apply makes what is not there; a subresource of nothing is nothing.
+    const isApply = request.contentType === 'application/apply-patch+yaml' && request.path.startsWith(`${path}?`);
+    const known = this.objects.get(path) ?? (isApply ? { metadata: { name: '' } } : undefined);
     if (known === undefined) throw error(request, 404, 'NotFound');
     const change = JSON.parse(request.body ?? '') as Json;
     if (change.metadata?.resourceVersion !== undefined && change.metadata.resourceVersion !== known.metadata.resourceVersion) throw error(request, 409, 'Conflict');

@@ -3,8 +3,12 @@ import type { Controller } from './controller.ts';
 import type { Informer } from './informer.ts';
 import type { KubeObject } from './object.ts';
 
+type AnyInformer = Pick<Informer<KubeObject>, 'start' | 'waitForSync' | typeof Symbol.asyncDispose>;
+
 export interface ManagerOptions {
-  readonly informers: readonly Pick<Informer<KubeObject>, 'start' | 'waitForSync' | typeof Symbol.asyncDispose>[];
+  readonly informers: readonly AnyInformer[];
+  /** Started and ended with the others, but only the controllers that watch them wait for their first lists: all else works without. */
+  readonly background?: readonly AnyInformer[];
   readonly controllers: readonly Controller[];
   readonly log: Log;
   /** Runs the controllers only while it is the leader; see runAsLeader. Default: always. */
@@ -29,9 +33,9 @@ export class Manager {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { informers, controllers, log, elect } = this.#options;
+    const { informers, background = [], controllers, log, elect } = this.#options;
     try {
-      for (const informer of informers) informer.start();
+      for (const informer of [...informers, ...background]) informer.start();
       await Promise.all(informers.map((informer) => informer.waitForSync(signal)));
       this.#ready = true;
       const lead = async (leading: AbortSignal): Promise<void> => {
@@ -43,7 +47,7 @@ export class Manager {
       if (!signal.aborted) throw error;
     } finally {
       this.#ready = false;
-      await Promise.all(informers.map((informer) => informer[Symbol.asyncDispose]()));
+      await Promise.all([...informers, ...background].map((informer) => informer[Symbol.asyncDispose]()));
     }
   }
 }

@@ -18,6 +18,8 @@ export interface GuestEndpointRequest {
   readonly address?: string;
   readonly macAddress?: string;
   readonly hostname: string;
+  /** Name of the Node that the guest is: the blocks of that node are routed to the guest. Only the native network can. */
+  readonly virtualNode?: string;
 }
 
 export interface GuestEndpoint {
@@ -68,6 +70,8 @@ export interface AssignRequest {
   readonly requested?: string;
   /** Names or CIDRs of the only pools that may serve; all that fit the node when absent. */
   readonly pools?: readonly string[];
+  /** Only from the node's own blocks: an address of another node's block would not be routed there. */
+  readonly ownBlocksOnly?: boolean;
   /** Attributes that Calico stores beside the address, such as pod, namespace, node. */
   readonly attributes: Readonly<Record<string, string>>;
 }

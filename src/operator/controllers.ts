@@ -1,20 +1,24 @@
+import { isDeepStrictEqual } from 'node:util';
 import { LABEL_POD, LABEL_VIRTUAL_MACHINE } from '../api/group.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { Controller, isMoreThanStatus, type ControllerMetrics } from '../kube/controller.ts';
-import { nodes, podDisruptionBudgets, pods } from '../kube/core.ts';
+import { certificateSigningRequests, nodes, podDisruptionBudgets, pods, type Node } from '../kube/core.ts';
 import type { EventRecorder } from '../kube/event-recorder.ts';
-import { Informer } from '../kube/informer.ts';
+import { Informer, type Change } from '../kube/informer.ts';
 import type { ManagerOptions } from '../kube/manager.ts';
 import { controllerOf, keyFor, keyOf, type KubeObject, type ObjectKey } from '../kube/object.ts';
-import { instanceTypes, virtualMachineImages, virtualMachines, yadoPods, type VirtualMachine } from '../kube/yadokari.ts';
+import { instanceTypes, virtualMachineImages, virtualMachines, yadoPods, type VirtualMachine, type YadoPod } from '../kube/yadokari.ts';
 import type { Ipam } from '../network/port.ts';
 import { ALL_NODES, GoneNodesReconciler } from './node/controller.ts';
 import { PodReconciler } from './pod/controller.ts';
 import type { AnchorOptions } from './virtual-machine/anchor.ts';
 import { VirtualMachineReconciler } from './virtual-machine/controller.ts';
 import { VirtualMachineImageReconciler } from './virtual-machine-image/controller.ts';
+import { NodeCertificatesReconciler } from './virtual-node/certificates.ts';
+import { machineOf, VirtualNodeReconciler } from './virtual-node/controller.ts';
+import { virtualNodeName } from './virtual-node/name.ts';
 
 export interface OperatorOptions {
   readonly client: KubeClient;
@@ -28,16 +32,17 @@ export interface OperatorOptions {
 }
 
 /** All that the operator runs. */
-export function createControllers(options: OperatorOptions): { readonly informers: ManagerOptions['informers']; readonly controllers: readonly Controller[] } {
+export function createControllers(options: OperatorOptions): Required<Pick<ManagerOptions, 'informers' | 'background' | 'controllers'>> {
   const { client, log, clock, metrics } = options;
-  const vms = new Informer(client, virtualMachines, { log, indexers: { image: imagesOf, instanceType: instanceTypeOf } });
+  const vms = new Informer(client, virtualMachines, { log, indexers: { image: imagesOf, instanceType: instanceTypeOf, virtualNode: virtualNodeOf, node: (vm) => (vm.status?.node === undefined ? [] : [vm.status.node]) } });
   const anchors = new Informer(client, pods, { log, labelSelector: LABEL_VIRTUAL_MACHINE, indexers: { owner: ownerOf, node: (pod) => (pod.spec.nodeName === undefined ? [] : [pod.spec.nodeName]) } });
   const corePods = new Informer(client, pods, { log, labelSelector: LABEL_POD });
-  const ourPods = new Informer(client, yadoPods, { log });
+  const ourPods = new Informer(client, yadoPods, { log, indexers: { machine: machineOfPod } });
   const images = new Informer(client, virtualMachineImages, { log });
   const types = new Informer(client, instanceTypes, { log });
   const budgets = new Informer(client, podDisruptionBudgets, { log, labelSelector: LABEL_VIRTUAL_MACHINE });
   const nodeInformer = new Informer(client, nodes, { log });
+  const requests = new Informer(client, certificateSigningRequests, { log });
 
   const vmReconciler = new VirtualMachineReconciler({ ...options, vms, anchors, images, instanceTypes: types, nodes: nodeInformer, budgets });
   const vmsUsing = (index: string) => (object: KubeObject): readonly ObjectKey[] => vms.byIndex(index, keyOf(object)).map(keyOf);
@@ -55,11 +60,18 @@ export function createControllers(options: OperatorOptions): { readonly informer
       .watchMapped(images, vmsUsing('image'), isMoreThanStatus)
       .watchMapped(types, vmsUsing('instanceType'))
       .watchMapped(nodeInformer, vmsOnNode),
-    new Controller({ name: 'pod', reconcile: new PodReconciler({ ...options, yadoPods: ourPods, pods: corePods }).reconcile, log, clock, metrics })
+    new Controller({ name: 'pod', reconcile: new PodReconciler({ ...options, yadoPods: ourPods, pods: corePods, vms }).reconcile, log, clock, metrics })
       .watch(ourPods)
-      .watchOwned(corePods, 'Pod'),
+      .watchOwned(corePods, 'Pod')
+      // Why a pod waits for its machine.
+      .watchMapped(vms, (vm) => ourPods.byIndex('machine', keyOf(vm)).map(keyOf)),
     new Controller({ name: 'virtual-machine-image', reconcile: new VirtualMachineImageReconciler({ client, images, clock }).reconcile, log, clock, metrics })
       .watch(images),
+    new Controller({ name: 'virtual-node', reconcile: new VirtualNodeReconciler({ ...options, vms, nodes: nodeInformer }).reconcile, log, clock, metrics })
+      .watchMapped(vms, (vm) => (vm.spec.containerHost === undefined ? [] : [keyOf(vm)]))
+      .watchMapped(nodeInformer, (node) => machinesOfNode(vms, node), isMoreThanHeartbeat),
+    new Controller({ name: 'node-certificate', reconcile: new NodeCertificatesReconciler({ client, requests, vms, nodes: nodeInformer, clock, log }).reconcile, log, clock, metrics })
+      .watch(requests),
   ];
   if (options.ipam !== undefined) {
     const goneNodes = new Controller({ name: 'gone-node', reconcile: new GoneNodesReconciler({ client, nodes: nodeInformer, ipam: options.ipam, log }).reconcile, log, clock, metrics, concurrency: 1 });
@@ -68,12 +80,32 @@ export function createControllers(options: OperatorOptions): { readonly informer
     goneNodes.enqueue(ALL_NODES);
     controllers.push(goneNodes);
   }
-  return { informers: [vms, anchors, corePods, ourPods, images, types, nodeInformer, budgets], controllers };
+  return { informers: [vms, anchors, corePods, ourPods, images, types, nodeInformer, budgets], background: [requests], controllers };
 }
 
 function imagesOf(vm: VirtualMachine): readonly string[] {
   const names = [vm.spec.kernelBoot?.image, ...(vm.spec.disks ?? []).map((disk) => disk.image)];
   return [...new Set(names.filter((name) => name !== undefined))].map((name) => keyFor(vm.metadata.namespace, name));
+}
+
+/** The machine that a Node is, and those on it that are Nodes. */
+function machinesOfNode(vms: Informer<VirtualMachine>, node: Node): readonly ObjectKey[] {
+  const own = machineOf(node);
+  return [...(own === undefined ? [] : [own]), ...vms.byIndex('node', node.metadata.name).filter((vm) => vm.spec.containerHost !== undefined).map(keyOf)];
+}
+
+function isMoreThanHeartbeat({ type, object, old }: Change<Node>): boolean {
+  return type !== 'modified' || old === undefined || !isDeepStrictEqual([old.metadata.labels, old.spec], [object.metadata.labels, object.spec]);
+}
+
+/** The machine that a pod asks for by name. */
+function machineOfPod(pod: YadoPod): readonly ObjectKey[] {
+  const name = pod.spec.placement?.virtualMachine?.name;
+  return name === undefined ? [] : [keyFor(pod.metadata.namespace, name)];
+}
+
+function virtualNodeOf(vm: VirtualMachine): readonly string[] {
+  return vm.spec.containerHost === undefined ? [] : [virtualNodeName(vm)];
 }
 
 function instanceTypeOf(vm: VirtualMachine): readonly string[] {

@@ -199,7 +199,7 @@ export class CalicoIpam implements Ipam {
     }
     const reclaimed = mayClaim ? await this.claims.reclaim(node, pools, all.filter(({ spec }) => usable(spec.cidr)), signal) : undefined;
     if (reclaimed !== undefined && (await this.claims.claim(reclaimed, node, signal))?.spec.affinity === affinityOf(node)) return { cidr: reclaimed, affine: true };
-    if (settings.strictAffinity) return undefined;
+    if (settings.strictAffinity || request.ownBlocksOnly === true) return undefined;
     const lender = all.find((block) => usable(block.spec.cidr) && roomy(block));
     return lender === undefined ? undefined : { cidr: lender.spec.cidr, affine: false };
   }

@@ -9,7 +9,7 @@ import { pods, type Pod } from '../../kube/core.ts';
 import { EventRecorder } from '../../kube/event-recorder.ts';
 import { FakeApi } from '../../kube/fake-api.ts';
 import { Informer } from '../../kube/informer.ts';
-import { yadoPods, type YadoPod } from '../../kube/yadokari.ts';
+import { virtualMachines, yadoPods, type VirtualMachine, type YadoPod } from '../../kube/yadokari.ts';
 import { PodReconciler } from './controller.ts';
 
 const OURS = '/apis/yadokari.dev/v1alpha1/namespaces/shop/pods';
@@ -26,7 +26,7 @@ const owned = (status: Pod['status']): Pod => ({
 });
 
 /** A reconciler whose caches hold what is given. */
-async function given(pod: YadoPod, core?: Pod) {
+async function given(pod: YadoPod, core?: Pod, machine?: VirtualMachine) {
   const api = new FakeApi();
   api.put(OURS, pod);
   api.put('/apis/yadokari.dev/v1alpha1/pods', pod);
@@ -34,19 +34,20 @@ async function given(pod: YadoPod, core?: Pod) {
     api.put(CORE, core);
     api.put('/api/v1/pods', core);
   }
+  if (machine !== undefined) api.put('/apis/yadokari.dev/v1alpha1/virtualmachines', machine);
   const client = new KubeClient(api);
   const clock = new ManualClock(Date.parse('2026-01-01T12:00:00Z'));
-  const [yadoInformer, coreInformer] = [new Informer(client, yadoPods), new Informer(client, pods)];
+  const [yadoInformer, coreInformer, vms] = [new Informer(client, yadoPods), new Informer(client, pods), new Informer(client, virtualMachines)];
   const events = new EventRecorder({ client, controller: 'test', instance: 'test', log: silentLog, clock });
-  for (const informer of [yadoInformer, coreInformer]) informer.start();
-  await Promise.all([yadoInformer, coreInformer].map((informer) => informer.waitForSync(signal)));
-  const reconciler = new PodReconciler({ client, yadoPods: yadoInformer, pods: coreInformer, events, clock });
+  for (const informer of [yadoInformer, coreInformer, vms]) informer.start();
+  await Promise.all([yadoInformer, coreInformer, vms].map((informer) => informer.waitForSync(signal)));
+  const reconciler = new PodReconciler({ client, yadoPods: yadoInformer, pods: coreInformer, vms, events, clock });
   return {
     api,
     reconcile: () => reconciler.reconcile('shop/api', signal),
     status: () => (api.objects.get(`${OURS}/api`) as unknown as YadoPod).status,
     [Symbol.asyncDispose]: async () => {
-      await Promise.all([yadoInformer, coreInformer].map((informer) => informer[Symbol.asyncDispose]()));
+      await Promise.all([yadoInformer, coreInformer, vms].map((informer) => informer[Symbol.asyncDispose]()));
     },
   };
 }
@@ -76,6 +77,35 @@ describe('a Pod of ours', () => {
     const ready = conditionOf(world.status()?.conditions, 'Ready');
     assert.deepEqual([ready?.status, ready?.reason, ready?.message], ['False', 'ErrImagePull', 'no such image']);
   });
+
+  it('goes to the guest of the machine that it names, of its own namespace', async () => {
+    const pod = ours();
+    await using world = await given({ ...pod, spec: { ...pod.spec, placement: { virtualMachine: { name: 'web' } } } });
+    await world.reconcile();
+    const { spec } = world.api.objects.get(`${CORE}/api`) as unknown as Pod;
+    assert.deepEqual(spec['tolerations'], [{ key: 'yadokari.dev/virtual-node', operator: 'Exists', effect: 'NoSchedule' }]);
+    assert.deepEqual(spec['affinity'], { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [{ matchExpressions: [
+      { key: 'yadokari.dev/namespace', operator: 'In', values: ['shop'] },
+      { key: 'yadokari.dev/virtual-machine', operator: 'In', values: ['web'] },
+    ] }] } } });
+  });
+
+  for (const [what, machine, reason] of [
+    ['does not exist', undefined, 'VirtualMachineNotFound'],
+    ['is no node', { memory: '128Mi' }, 'NotAContainerHost'],
+    ['does not run', { memory: '128Mi', containerHost: {} }, 'VirtualMachineNotRunning'],
+  ] as const) {
+    it(`says that it waits for a machine that ${what}`, async () => {
+      const pod = ours();
+      const vm = machine === undefined ? undefined : { apiVersion: API_VERSION, kind: 'VirtualMachine', metadata: { name: 'web', namespace: 'shop' }, spec: machine, status: { printableStatus: 'Stopped' } } as VirtualMachine;
+      const core = owned({ phase: 'Pending', conditions: [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: '0/1 nodes' }] });
+      const { nodeName: _none, ...spec } = core.spec;
+      await using world = await given({ ...pod, spec: { ...pod.spec, placement: { virtualMachine: { name: 'web' } } } }, { ...core, spec: { ...spec, containers: core.spec.containers } }, vm);
+      await world.reconcile();
+      assert.equal(conditionOf(world.status()?.conditions, 'PodScheduled')?.reason, reason);
+      assert.equal(world.status()?.placement, 'vm/web');
+    });
+  }
 
   it('does not touch a pod of the same name that is not its own', async () => {
     const { ownerReferences: _owners, ...metadata } = owned({}).metadata;

@@ -9,14 +9,17 @@ import type { Reconcile } from '../../kube/controller.ts';
 import { pods, type Pod } from '../../kube/core.ts';
 import type { EventRecorder } from '../../kube/event-recorder.ts';
 import type { Informer } from '../../kube/informer.ts';
-import { controllerOf, isDeleting } from '../../kube/object.ts';
-import { yadoPods, type YadoPod } from '../../kube/yadokari.ts';
+import { controllerOf, isDeleting, keyFor } from '../../kube/object.ts';
+import { yadoPods, type VirtualMachine, type YadoPod } from '../../kube/yadokari.ts';
+import { placementProblem, type PlacementProblem } from './placement-problem.ts';
+import { schedulingFor, wordFor, type SchedulingFields } from './placement.ts';
 
 export interface PodContext {
   readonly client: KubeClient;
   readonly yadoPods: Informer<YadoPod>;
   /** The core/v1 Pods made from ours. */
   readonly pods: Informer<Pod>;
+  readonly vms: Informer<VirtualMachine>;
   readonly events: EventRecorder;
   readonly clock: Clock;
 }
@@ -37,7 +40,7 @@ export class PodReconciler {
     const core = this.#context.pods.get(key);
     if (core === undefined) return this.#create(pod, signal);
     if (controllerOf(core)?.uid !== pod.metadata.uid) return this.#refuse(pod, 'NameTaken', `a pod ${pod.metadata.name} that is not ours is in the way; delete it or rename this one`, signal);
-    await this.#report(pod, statusOf(pod, core, this.#context.clock.now()), signal);
+    await this.#report(pod, statusOf(pod, core, this.#problem(pod, core), this.#context.clock.now()), signal);
   };
 
   async #create(pod: YadoPod, signal: AbortSignal): Promise<void> {
@@ -50,11 +53,16 @@ export class PodReconciler {
     }
   }
 
+  #problem(pod: YadoPod, core: Pod): PlacementProblem | undefined {
+    if (core.spec.nodeName !== undefined) return undefined;
+    return placementProblem(pod.spec.placement, (name) => this.#context.vms.get(keyFor(pod.metadata.namespace, name)));
+  }
+
   async #refuse(pod: YadoPod, reason: string, message: string, signal: AbortSignal): Promise<void> {
     const known = conditionOf(pod.status?.conditions, 'Ready');
     if (known?.reason === reason && known.message === message) return;
     const draft: ConditionDraft = { type: 'Ready', status: 'False', reason, message };
-    await this.#report(pod, { phase: 'Failed', ready: `0/${pod.spec.containers.length}`, placement: 'node', conditions: [...mergeConditions(pod.status?.conditions, [draft], this.#context.clock.now())] }, signal);
+    await this.#report(pod, { phase: 'Failed', ready: `0/${pod.spec.containers.length}`, placement: wordFor(pod.spec.placement), conditions: [...mergeConditions(pod.status?.conditions, [draft], this.#context.clock.now())] }, signal);
     this.#context.events.record(pod, { type: 'Warning', reason, message });
   }
 
@@ -67,7 +75,7 @@ export class PodReconciler {
 
 function corePodOf(pod: YadoPod): Pod {
   const { name, namespace, labels, annotations, uid } = pod.metadata;
-  const { placement: _placement, ...spec } = pod.spec;
+  const { placement, ...spec } = pod.spec;
   const { 'kubectl.kubernetes.io/last-applied-configuration': _applied, ...passed } = annotations ?? {};
   return {
     apiVersion: 'v1',
@@ -79,25 +87,25 @@ function corePodOf(pod: YadoPod): Pod {
       annotations: passed,
       ownerReferences: [{ apiVersion: API_VERSION, kind: 'Pod', name, uid: uid ?? '', controller: true, blockOwnerDeletion: true }],
     },
-    spec,
+    spec: { ...spec, ...schedulingFor(placement, namespace ?? 'default', spec as SchedulingFields) },
   };
 }
 
 const MIRRORED = ['PodScheduled', 'Initialized', 'ContainersReady', 'Ready'];
 
-function statusOf(pod: YadoPod, core: Pod, nowMs: number): YadoPodStatus {
+function statusOf(pod: YadoPod, core: Pod, problem: PlacementProblem | undefined, nowMs: number): YadoPodStatus {
   const containers = core.status?.containerStatuses ?? [];
   const drafts = MIRRORED.flatMap((type): ConditionDraft[] => {
     const condition = conditionOf(core.status?.conditions, type);
     if (condition === undefined) return [];
     const waiting = containers.map((container) => container.state?.waiting).find((state) => state?.message !== undefined || state?.reason !== undefined);
-    const why = condition.status === 'False' ? waiting : undefined;
+    const why = condition.status === 'False' ? problem ?? waiting : undefined;
     return [{ type, status: condition.status, reason: why?.reason ?? condition.reason ?? (condition.status === 'True' ? 'AsExpected' : 'NotYet'), message: why?.message ?? condition.message ?? '' }];
   });
   return {
     phase: core.status?.phase ?? 'Pending',
     ready: `${containers.filter((container) => container.ready).length}/${core.spec.containers.length}`,
-    placement: 'node',
+    placement: wordFor(pod.spec.placement),
     pod: core.metadata.name,
     ...(core.spec.nodeName === undefined ? {} : { node: core.spec.nodeName }),
     ...(core.status?.podIP === undefined ? {} : { address: core.status.podIP }),

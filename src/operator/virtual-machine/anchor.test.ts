@@ -77,4 +77,9 @@ describe('an anchor', () => {
     const [container] = build(machine({ network: { ports: [{ name: 'http', port: 80, protocol: 'TCP' }] }, probes: { readiness: { httpGet: { port: 'http' } } } })).spec.containers;
     assert.deepEqual([container?.['ports'], container?.['readinessProbe']], [[{ name: 'http', containerPort: 80, protocol: 'TCP' }], { periodSeconds: 1, httpGet: { port: 'http' } }]);
   });
+
+  it('leaves to the agent what the kubelet cannot ask', () => {
+    const [container] = build(machine({ probes: { readiness: { guestAgent: {} }, liveness: { tcpSocket: { port: 22 } } } })).spec.containers;
+    assert.deepEqual([container?.['readinessProbe'], container?.['livenessProbe']], [undefined, undefined]);
+  });
 });

@@ -65,7 +65,7 @@ export function buildAnchor(vm: VirtualMachine, guest: CompiledGuest, name: stri
         resources: resourcesOf(guest),
         securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } },
         ...(spec.network?.ports === undefined ? {} : { ports: spec.network.ports.map(({ port, ...rest }) => ({ containerPort: port, ...rest })) }),
-        ...(spec.probes?.readiness === undefined ? {} : { readinessProbe: probeOf(spec.probes.readiness) }),
+        ...readinessProbe(spec.probes?.readiness),
       }],
     },
   };
@@ -108,6 +108,7 @@ function scheduling(vm: VirtualMachine, home: string | undefined): Record<string
   };
 }
 
-function probeOf(probe: ProbeSpec): ProbeSpec {
-  return { periodSeconds: 1, ...probe };
+/** The guest agent is beyond the kubelet: the node's agent asks it, and holds the readiness gate. */
+function readinessProbe(probe: ProbeSpec | undefined): { readonly readinessProbe?: ProbeSpec } {
+  return probe === undefined || probe.guestAgent !== undefined ? {} : { readinessProbe: { periodSeconds: 1, ...probe } };
 }

@@ -61,11 +61,30 @@ describe('a compiled guest', () => {
     assert.deepEqual(boot.kind === 'kernel' && [boot.kernel, boot.initrd, boot.commandLine, boot.image.format], ['vmlinuz', undefined, 'quiet', 'tar']);
   });
 
+  describe('probes that the agent makes', () => {
+    const ports = { network: { ports: [{ name: 'web', port: 8080, protocol: 'TCP' as const }] } };
+    const probesOf = (probes: VirtualMachineSpec['probes']) => compile({ memory: '1Gi', disks: root, ...ports, ...(probes === undefined ? {} : { probes }) }).probes;
+    const timing = { initialDelaySeconds: 120, periodSeconds: 10, timeoutSeconds: 1, successThreshold: 1, failureThreshold: 3 };
+
+    it('have ports by number and all their times', () => {
+      assert.deepEqual(probesOf({ liveness: { httpGet: { port: 'web', path: '/up' } } }), { liveness: { action: { kind: 'httpGet', port: 8080, path: '/up' }, timing } });
+      assert.deepEqual(probesOf({ liveness: { tcpSocket: { port: 22 }, initialDelaySeconds: 5, failureThreshold: 1 } }), { liveness: { action: { kind: 'tcpSocket', port: 22 }, timing: { ...timing, initialDelaySeconds: 5, failureThreshold: 1 } } });
+      assert.deepEqual(probesOf({ liveness: { grpc: { port: 50051, service: 'shop' } } })?.liveness?.action, { kind: 'grpc', port: 50051, service: 'shop' });
+    });
+
+    it('are of readiness where the guest agent is asked, and else the kubelet\'s', () => {
+      assert.deepEqual(probesOf({ readiness: { guestAgent: {} } }), { readiness: { action: { kind: 'guestAgent' }, timing: { ...timing, initialDelaySeconds: 0, periodSeconds: 1 } } });
+      assert.equal(probesOf({ readiness: { httpGet: { port: 'web' } } }), undefined);
+      assert.equal(probesOf(undefined), undefined);
+    });
+  });
+
   const refused: readonly (readonly [what: string, spec: VirtualMachineSpec, code: UnresolvedError['code'], message: RegExp])[] = [
     ['an image that does not exist', { memory: '1Gi', disks: [{ name: 'root', image: 'nope' }] }, 'ImageNotFound', /VirtualMachineImage nope does not exist/],
     ['an instance type that does not exist', { instanceType: 'huge', disks: root }, 'InstanceTypeNotFound', /huge/],
     ['a tar as a disk', { memory: '1Gi', disks: [{ name: 'root', image: 'kernel' }] }, 'ImageFormatWrong', /disk root .* kernel is a tar/],
     ['a disk image as a kernel', { memory: '1Gi', kernelBoot: { image: 'debian' } }, 'ImageFormatWrong', /debian is qcow2/],
+    ['a probe of a port that it does not have', { memory: '1Gi', disks: root, network: { ports: [{ name: 'web', port: 80, protocol: 'TCP' }] }, probes: { liveness: { tcpSocket: { port: 'ssh' } } } }, 'PortNotFound', /port ssh; network\.ports has no port of this name/],
     ['a topology that does not make the CPUs', { memory: '1Gi', cpu: 3, cpuTopology: { sockets: 2 }, disks: root }, 'TopologyWrong', /does not make 3 CPUs/],
   ];
   for (const [what, spec, code, message] of refused) {

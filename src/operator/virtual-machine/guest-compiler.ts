@@ -1,12 +1,13 @@
-import type { CompiledCloudInit, CompiledDisk, CompiledGuest, CompiledImage } from '../../api/compiled-guest.ts';
-import type { DiskSpec, VirtualMachineSpec } from '../../api/virtual-machine.ts';
+import type { CompiledCloudInit, CompiledContainerHost, CompiledDisk, CompiledGuest, CompiledImage, CompiledProbe } from '../../api/compiled-guest.ts';
+import type { DiskSpec, ProbeSpec, VirtualMachineSpec } from '../../api/virtual-machine.ts';
 import { YadoError } from '../../base/errors.ts';
-import { bytesOf, mebibytesOf } from '../../base/quantity.ts';
+import { bytesOf, mebibytesOf, millicpuOf } from '../../base/quantity.ts';
 import type { InstanceType, VirtualMachine, VirtualMachineImage } from '../../kube/yadokari.ts';
+import { virtualNodeName } from '../virtual-node/name.ts';
 
 /** The VirtualMachine refers to something that does not exist or does not fit, or its anchor was refused; the user must act. */
 export class UnresolvedError extends YadoError {
-  declare readonly code: 'ImageNotFound' | 'InstanceTypeNotFound' | 'ImageFormatWrong' | 'TopologyWrong' | 'AnchorRefused';
+  declare readonly code: 'ImageNotFound' | 'InstanceTypeNotFound' | 'ImageFormatWrong' | 'TopologyWrong' | 'PortNotFound' | 'AnchorRefused';
   constructor(code: UnresolvedError['code'], message: string) {
     super(code, message, { disposition: 'stalled' });
   }
@@ -23,6 +24,7 @@ export function compileGuest(vm: VirtualMachine, references: References): Compil
   const { spec, metadata } = vm;
   const size = sizeOf(spec, references);
   const cloudInit = cloudInitOf(spec);
+  const probes = probesOf(spec);
   return {
     name: metadata.name,
     uid: metadata.uid ?? '',
@@ -34,7 +36,13 @@ export function compileGuest(vm: VirtualMachine, references: References): Compil
     ...(spec.network?.macAddress === undefined ? {} : { macAddress: spec.network.macAddress.toLowerCase() }),
     hostname: spec.hostname ?? metadata.name.slice(0, 63),
     ...(cloudInit === undefined ? {} : { cloudInit }),
+    ...(spec.containerHost === undefined ? {} : { containerHost: containerHostOf(spec.containerHost, virtualNodeName(vm)) }),
+    ...(probes === undefined ? {} : { probes }),
   };
+}
+
+function containerHostOf({ maxPods = 30, reserved }: NonNullable<VirtualMachineSpec['containerHost']>, node: string): CompiledContainerHost {
+  return { node, maxPods, reservedMillicpu: millicpuOf(reserved?.cpu ?? '0'), reservedBytes: bytesOf(reserved?.memory ?? '128Mi') };
 }
 
 /** True when the machine has a disk that outlives its runs, and so belongs to the node that holds it. */
@@ -111,4 +119,33 @@ function cloudInitOf(spec: VirtualMachineSpec): CompiledCloudInit | undefined {
     ...(vendorData === undefined ? {} : { vendorData }),
     sshKeySecrets: (sshKeys ?? []).map((key) => key.secret),
   };
+}
+
+/** Readiness is the kubelet's to probe, by the anchor, but for the guest agent, which it cannot reach. */
+function probesOf(spec: VirtualMachineSpec): CompiledGuest['probes'] {
+  const { readiness, liveness } = spec.probes ?? {};
+  const own = readiness?.guestAgent === undefined ? undefined : probeOf(readiness, spec, { initialDelaySeconds: 0, periodSeconds: 1 });
+  if (own === undefined && liveness === undefined) return undefined;
+  return {
+    ...(own === undefined ? {} : { readiness: own }),
+    ...(liveness === undefined ? {} : { liveness: probeOf(liveness, spec, { initialDelaySeconds: 120, periodSeconds: 10 }) }),
+  };
+}
+
+function probeOf(probe: ProbeSpec, spec: VirtualMachineSpec, defaults: Pick<CompiledProbe['timing'], 'initialDelaySeconds' | 'periodSeconds'>): CompiledProbe {
+  const { httpGet: _http, tcpSocket: _tcp, grpc: _grpc, guestAgent: _agent, ...timing } = probe;
+  return { action: actionOf(probe, spec), timing: { timeoutSeconds: 1, successThreshold: 1, failureThreshold: 3, ...defaults, ...timing } };
+}
+
+function actionOf({ httpGet, tcpSocket, grpc }: ProbeSpec, spec: VirtualMachineSpec): CompiledProbe['action'] {
+  if (httpGet !== undefined) return { kind: 'httpGet', ...httpGet, port: portOf(httpGet.port, spec) };
+  if (tcpSocket !== undefined) return { kind: 'tcpSocket', port: portOf(tcpSocket.port, spec) };
+  return grpc === undefined ? { kind: 'guestAgent' } : { kind: 'grpc', ...grpc };
+}
+
+function portOf(port: number | string, spec: VirtualMachineSpec): number {
+  if (typeof port === 'number') return port;
+  const named = (spec.network?.ports ?? []).find(({ name }) => name === port);
+  if (named === undefined) throw new UnresolvedError('PortNotFound', `a probe is of port ${port}; network.ports has no port of this name`);
+  return named.port;
 }

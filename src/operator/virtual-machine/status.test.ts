@@ -48,6 +48,8 @@ describe('the status in a word, and why it is not ready', () => {
     ['a Secret that does not exist', { ...live, vm: machine({ phase: 'Preparing', reason: 'SecretNotFound' }) }, 'ErrorNotFound', 'SecretNotFound'],
     ['a report of an earlier anchor', { ...live, vm: machine({ anchor: 'a0' }) }, 'Starting', 'Starting'],
     ['running, the anchor not yet', { ...live, vm: machine({}) }, 'Running', 'GuestNotReady'],
+    ['running, its agent not yet', { ...live, vm: machine({}, { probes: { readiness: { guestAgent: {} } } }) }, 'Running', 'GuestNotReady'],
+    ['unwell and about to be ended', { ...live, vm: machine({ phase: 'Stopping', reason: 'LivenessFailed' }) }, 'Stopping', 'LivenessFailed'],
     ['paused', { ...live, vm: machine({ phase: 'Paused' }) }, 'Paused', 'Paused'],
     ['refused by the hypervisor', { ...live, vm: machine({ phase: 'Failed', reason: 'GuestRejected' }) }, 'ErrorGuest', 'GuestRejected'],
     ['crashed, the anchor still there', { ...live, vm: machine({ phase: 'Stopped', reason: 'Crashed' }) }, 'Stopping', 'Crashed'],
@@ -95,6 +97,18 @@ describe('a changed machine', () => {
   it('needs none once it is being stopped', () => {
     const { conditions } = derive({ vm: machine({}), anchor: anchor([], { node: 'n1', guest: { ...compiled, memoryMiB: 512 }, deleting: true }), node: node('True') });
     assert.equal(conditionOf(conditions, 'RestartRequired'), undefined);
+  });
+});
+
+describe('a running machine that is not ready', () => {
+  const messageOf = (vm: VirtualMachine, conditions: readonly Condition[]) => conditionOf(derive({ vm, anchor: anchor(conditions), node: node('True') }).conditions, 'Ready')?.message;
+  const probed = 'the guest runs; its readiness probe does not succeed yet';
+
+  it('says whether it is its probe that is waited for', () => {
+    const [byAgent, byKubelet] = [machine({}, { probes: { readiness: { guestAgent: {} } } }), machine({}, { probes: { readiness: { tcpSocket: { port: 22 } } } })];
+    const notReady = condition('ContainersReady', 'False');
+    assert.deepEqual([messageOf(byAgent, []), messageOf(byAgent, [condition('yadokari.dev/guest', 'False')]), messageOf(byKubelet, [notReady])], [probed, probed, probed]);
+    for (const message of [messageOf(byAgent, [condition('yadokari.dev/guest', 'True'), notReady]), messageOf(byKubelet, []), messageOf(machine({}), [notReady])]) assert.equal(message, 'the guest runs; its anchor is not ready yet');
   });
 });
 

@@ -1,5 +1,5 @@
 import type { CompiledGuest } from '../../api/compiled-guest.ts';
-import { ANNOTATION_GUEST } from '../../api/group.ts';
+import { ANNOTATION_GUEST, CONDITION_GUEST } from '../../api/group.ts';
 import type { GuestStatus } from '../../api/guest-status.ts';
 import type { PrintableStatus, VirtualMachineStatus } from '../../api/virtual-machine-status.ts';
 import { formatBytes } from '../../base/quantity.ts';
@@ -125,10 +125,16 @@ function readyOf(observed: Observed, seen: GuestStatus | undefined): ConditionDr
   if (seen === undefined) return no('Starting', anchor.spec.nodeName === undefined ? 'waiting for a node' : `waiting for the agent of node ${anchor.spec.nodeName}`);
   if (seen.phase !== 'Running') return no(seen.reason ?? seen.phase, seen.message ?? `the guest is ${seen.phase.toLowerCase()}`);
   if (isTrue(anchor.status?.conditions, 'Ready')) return { type: 'Ready', status: 'True', reason: 'GuestReady', message: 'the guest runs and is ready' };
-  const containers = conditionOf(anchor.status?.conditions, 'ContainersReady');
-  return no('GuestNotReady', containers?.status === 'False' && anchor.status?.phase === 'Running' && vm.spec.probes?.readiness !== undefined
+  return no('GuestNotReady', isProbeWaitedFor(vm, anchor)
     ? 'the guest runs; its readiness probe does not succeed yet'
     : 'the guest runs; its anchor is not ready yet');
+}
+
+/** Of a running guest whose anchor is not ready. */
+function isProbeWaitedFor({ spec }: VirtualMachine, { status }: Pod): boolean {
+  const readiness = spec.probes?.readiness;
+  if (readiness?.guestAgent !== undefined) return !isTrue(status?.conditions, CONDITION_GUEST);
+  return readiness !== undefined && status?.phase === 'Running' && conditionOf(status.conditions, 'ContainersReady')?.status === 'False';
 }
 
 function notRunning(vm: VirtualMachine, record: RunRecord, no: (reason: string, message: string) => ConditionDraft): ConditionDraft {

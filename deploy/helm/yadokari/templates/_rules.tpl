@@ -60,6 +60,31 @@
     - get
     - list
     - watch
+    - create
+    - patch
+    - delete
+- apiGroups:
+    - certificates.k8s.io
+  resources:
+    - certificatesigningrequests
+  verbs:
+    - list
+    - watch
+- apiGroups:
+    - certificates.k8s.io
+  resources:
+    - certificatesigningrequests/approval
+  verbs:
+    - patch
+- apiGroups:
+    - certificates.k8s.io
+  resources:
+    - signers
+  resourceNames:
+    - kubernetes.io/kube-apiserver-client-kubelet
+    - kubernetes.io/kubelet-serving
+  verbs:
+    - approve
 - apiGroups:
     - events.k8s.io
   resources:
@@ -143,6 +168,13 @@
     - pods/status
   verbs:
     - patch
+- apiGroups:
+    - certificates.k8s.io
+  resources:
+    - certificatesigningrequests
+  verbs:
+    - get
+    - create
 - apiGroups:
     - events.k8s.io
   resources:

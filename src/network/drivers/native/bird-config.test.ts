@@ -22,6 +22,7 @@ const facts: RoutingFacts = {
   configuration: undefined,
   peers: [peer('host', { peerIP: '10.0.0.1', asNumber: 64512 }), peer('top', { peerIP: '10.0.0.254:1179', asNumber: 65000, nodeSelector: "rack == 'a'" }), peer('b', { peerIP: '10.0.0.253', asNumber: 65000, node: 'n2' })],
   affinities: [affinity('n1', '10.244.0.0/26'), affinity('n1', '10.244.1.0/26', 'pending'), affinity('n2', '10.244.2.0/26'), affinity('n1', '10.250.0.0/26')],
+  virtualNodes: [],
 };
 
 it('announces own blocks and borrowed addresses to the mesh and to the peers meant for this node', () => {
@@ -36,7 +37,7 @@ it('announces own blocks and borrowed addresses to the mesh and to the peers mea
     ],
     blocks: ['10.244.0.0/26'],
     innerBlocks: ['10.250.0.0/26'],
-    borrowed: ['10.244.9.9'],
+    elsewhere: ['10.244.9.9/32'],
   });
 });
 
@@ -45,6 +46,14 @@ it('meets no other node when the mesh is off, but those that a peer selects', ()
   const addresses = (more: Partial<RoutingFacts>): readonly string[] => birdInput({ ...facts, configuration, ...more }).peers.map(({ address }) => address);
   assert.deepEqual(addresses({ peers: [] }), []);
   assert.deepEqual(addresses({ peers: [peer('reflector', { peerSelector: 'has(reflector)' })], nodes: [...facts.nodes, node('r', '10.0.0.50', { reflector: '' })] }), ['10.0.0.50']);
+});
+
+it('announces the blocks of nodes that are its guests, and meets none of those nodes', () => {
+  const guest = node('web.shop', '10.0.0.11', { 'yadokari.dev/virtual-machine': 'web' });
+  const far = node('db.shop', '10.0.0.12', { 'yadokari.dev/virtual-machine': 'db' });
+  const input = birdInput({ ...facts, nodes: [...facts.nodes, guest, far], virtualNodes: ['web.shop'], affinities: [...facts.affinities, affinity('web.shop', '10.244.7.0/26'), affinity('db.shop', '10.244.8.0/26')] });
+  assert.deepEqual(input.elsewhere, ['10.244.7.0/26', '10.244.9.9/32']);
+  assert.deepEqual(input.peers, birdInput(facts).peers);
 });
 
 it('writes the same text whatever the order of its input', () => {
@@ -64,8 +73,8 @@ protocol static inner {
   route 10.250.0.0/26 blackhole;
 }
 
-# Addresses that live here although their block is another node's; the kernel has their real routes.
-protocol static borrowed {
+# What is reached here although its block is another node's; the kernel has the real routes.
+protocol static elsewhere {
   ipv4;
   route 10.244.9.9/32 blackhole;
 }
@@ -78,7 +87,7 @@ template bgp neighbour {
   error wait time 1, 5;
   ipv4 {
     import all;
-    export where proto = "blocks" || proto = "borrowed";
+    export where proto = "blocks" || proto = "elsewhere";
     next hop self;
   };
 }

@@ -16,8 +16,8 @@ export interface BirdInput {
   readonly blocks: readonly string[];
   /** Own blocks that nobody else learns. */
   readonly innerBlocks: readonly string[];
-  /** Addresses that live here although their block is another node's. */
-  readonly borrowed: readonly string[];
+  /** Networks that are reached here although their block is another node's: borrowed addresses, and blocks of nodes that are guests here. */
+  readonly elsewhere: readonly string[];
 }
 
 /** The whole configuration of BIRD 2. Equal input gives equal text. */
@@ -46,8 +46,8 @@ protocol kernel {
 # More specific routes of a block stay on the node: what has none is dropped here and not sent around.
 ${statics('blocks', input.blocks)}
 ${statics('inner', input.innerBlocks)}
-# Addresses that live here although their block is another node's; the kernel has their real routes.
-${statics('borrowed', input.borrowed.map((address) => `${address}/32`))}
+# What is reached here although its block is another node's; the kernel has the real routes.
+${statics('elsewhere', input.elsewhere)}
 template bgp neighbour {
   local ${input.address}${input.listenPort === undefined || input.listenPort === 179 ? '' : ` port ${input.listenPort}`} as ${input.asNumber};
   graceful restart on;
@@ -56,7 +56,7 @@ template bgp neighbour {
   error wait time 1, 5;
   ipv4 {
     import all;
-    export where proto = "blocks" || proto = "borrowed";
+    export where proto = "blocks" || proto = "elsewhere";
     next hop self;
   };
 }

@@ -1,3 +1,4 @@
+import { LABEL_VIRTUAL_MACHINE } from '../../../api/group.ts';
 import type { Node } from '../../../kube/core.ts';
 import { contains, liesWithin, parseAddress, parseCidr } from '../../address.ts';
 import type { BGPConfiguration, BGPPeer, BlockAffinity, IPPool } from '../../calico/kinds.ts';
@@ -17,14 +18,15 @@ export interface RoutingFacts {
   readonly configuration: BGPConfiguration | undefined;
   readonly peers: readonly BGPPeer[];
   readonly affinities: readonly BlockAffinity[];
+  /** Nodes that are guests of this node. */
+  readonly virtualNodes: readonly string[];
 }
 
 const DEFAULT_AS = 64512;
 
 export function birdInput(facts: RoutingFacts): BirdInput {
-  const blocks = facts.affinities
-    .filter(({ spec }) => spec.node === facts.node && spec.state === 'confirmed' && spec.deleted !== 'true' && parseCidr(spec.cidr) !== undefined)
-    .map(({ spec }) => spec.cidr);
+  const blocks = blocksOf(facts.affinities, new Set([facts.node])).map(({ cidr }) => cidr);
+  const ofGuests = blocksOf(facts.affinities, new Set(facts.virtualNodes));
   const silent = facts.pools.filter(({ spec }) => spec.disableBGPExport === true).map(({ spec }) => spec.cidr);
   const isInner = (cidr: string): boolean => silent.some((pool) => liesWithin(cidr, pool));
   const port = facts.configuration?.spec.listenPort;
@@ -35,8 +37,18 @@ export function birdInput(facts: RoutingFacts): BirdInput {
     peers: peersOf(facts),
     blocks: blocks.filter((cidr) => !isInner(cidr)),
     innerBlocks: blocks.filter(isInner),
-    borrowed: [...new Set(facts.addresses)].filter((address) => !blocks.some((cidr) => liesWithin(address, cidr)) && !isInner(address)),
+    elsewhere: [
+      ...ofGuests.map(({ cidr }) => cidr).filter((cidr) => !isInner(cidr)),
+      ...[...new Set(facts.addresses)].filter((address) => !blocks.some((cidr) => liesWithin(address, cidr)) && !isInner(address)).map((address) => `${address}/32`),
+    ],
   };
+}
+
+/** Blocks that these nodes have. */
+export function blocksOf(affinities: readonly BlockAffinity[], nodes: ReadonlySet<string>): readonly { readonly node: string; readonly cidr: string }[] {
+  return affinities
+    .filter(({ spec }) => nodes.has(spec.node) && spec.state === 'confirmed' && spec.deleted !== 'true' && parseCidr(spec.cidr) !== undefined)
+    .map(({ spec: { node, cidr } }) => ({ node, cidr }));
 }
 
 /** The mesh of all nodes, and every BGPPeer that is meant for this node. */
@@ -50,7 +62,8 @@ function peersOf(facts: RoutingFacts): readonly BirdPeer[] {
     if (address === undefined || number === undefined || address === facts.nodeAddress || found.has(address)) return;
     found.set(address, { address, asNumber, adjacent: network !== undefined && contains(network, number), ...(port === undefined ? {} : { port }) });
   };
-  const others = facts.nodes.filter(({ metadata }) => metadata.name !== facts.node);
+  // A node that is a guest is reached through its host.
+  const others = facts.nodes.filter(({ metadata }) => metadata.name !== facts.node && metadata.labels?.[LABEL_VIRTUAL_MACHINE] === undefined);
   const meshPort = facts.configuration?.spec.listenPort;
   for (const { spec } of facts.peers) {
     if (spec.node !== undefined && spec.node !== '' ? spec.node !== facts.node : !parseSelector(spec.nodeSelector ?? '')(labels)) continue;

@@ -6,6 +6,7 @@ import { NetworkError, type GuestEndpoint, type GuestEndpointRequest, type Ipam 
 import { GATEWAY, interfaceExists, removeCommand, setWorkloadSysctls, tapCommands } from './interfaces.ts';
 import type { IpBatch } from './ip-batch.ts';
 import type { StateFolder } from './state-folder.ts';
+import type { VirtualNodeRoute } from './virtual-node-routes.ts';
 
 /** A guest that has a tap here; the key is the tap's name. */
 export interface GuestRecord extends GuestEndpoint {
@@ -13,6 +14,8 @@ export interface GuestRecord extends GuestEndpoint {
   readonly pod: string;
   readonly virtualMachine: string;
   readonly hostname: string;
+  /** The Node that the guest is. */
+  readonly virtualNode?: string;
 }
 
 export interface GuestsOptions {
@@ -60,6 +63,11 @@ export class Guests {
     return this.#options.records.entries().map(([, record]) => record.address);
   }
 
+  /** Guests that are nodes, with their taps. */
+  virtualNodes(): readonly VirtualNodeRoute[] {
+    return this.#options.records.entries().flatMap(([tap, { virtualNode, address }]) => (virtualNode === undefined ? [] : [{ node: virtualNode, tap, address }]));
+  }
+
   leaseOf(macAddress: string): DhcpLease | undefined {
     // The latest: a VM's former anchor may still be here when it has a new one.
     const record = this.#options.records.entries().findLast(([, candidate]) => candidate.macAddress === macAddress)?.[1];
@@ -102,6 +110,7 @@ export class Guests {
       address, macAddress, tap,
       mtu: (exists ? records.get(tap)?.mtu : undefined) ?? mtu(),
       namespace: request.namespace, pod: request.pod, virtualMachine: request.virtualMachine, hostname: request.hostname,
+      ...(request.virtualNode === undefined ? {} : { virtualNode: request.virtualNode }),
     };
     // Known before it is made, so that a tap never stays unknown.
     if (JSON.stringify(records.get(tap)) !== JSON.stringify(record)) await records.set(tap, record);

@@ -84,6 +84,8 @@ export class NativeNetwork implements NodeNetwork {
       birdConfig: options.birdConfig ?? '/etc/yadokari/bird.conf',
       birdSocket: options.birdSocket ?? '/run/yadokari/bird.ctl',
       addresses: () => this.#addresses(),
+      virtualNodes: () => this.#guests.virtualNodes(),
+      batch: this.#batch,
     });
     this.#dhcp = new DhcpServer({ log, delivery: 'unicast', lookup: (mac) => this.#guests.leaseOf(mac) });
     this.#cni = new CniServer({ socketPath: options.cniSocket ?? '/run/yadokari/cni.sock', log, handle: (request, signal) => this.#containers.handle(request, signal) });

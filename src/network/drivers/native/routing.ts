@@ -14,6 +14,8 @@ import { birdConfig } from './bird-config.ts';
 import { addressOf, birdInput } from './bird-input.ts';
 import { FORWARD_RULES, masqueradeRules } from './masquerade.ts';
 import type { Uplink } from './interfaces.ts';
+import type { IpBatch } from './ip-batch.ts';
+import { VirtualNodeRoutes, type VirtualNodeRoute } from './virtual-node-routes.ts';
 
 export interface RoutingOptions {
   readonly client: KubeClient;
@@ -24,6 +26,9 @@ export interface RoutingOptions {
   readonly birdSocket: string;
   /** Addresses of workloads on this node. */
   readonly addresses: () => readonly string[];
+  /** Guests of this node that are nodes themselves. */
+  readonly virtualNodes: () => readonly VirtualNodeRoute[];
+  readonly batch: IpBatch;
   readonly log: Log;
   readonly clock: Clock;
 }
@@ -42,10 +47,12 @@ export class Routing implements AsyncDisposable {
   #running: Promise<void> | undefined;
   #configured: string | undefined;
   #filtered: string | undefined;
+  readonly #virtualRoutes: VirtualNodeRoutes;
 
   constructor(options: RoutingOptions) {
     this.#options = options;
     const { client, log, clock } = options;
+    this.#virtualRoutes = new VirtualNodeRoutes(options.batch);
     this.#informers = {
       nodes: new Informer(client, nodes, { log, clock }),
       pools: new Informer(client, ipPools, { log, clock }),
@@ -119,7 +126,7 @@ export class Routing implements AsyncDisposable {
     const rules = masqueradeRules({
       pools: pools.map(({ spec }) => spec.cidr),
       masqueraded: pools.filter(({ spec }) => spec.natOutgoing === true).map(({ spec }) => spec.cidr),
-      nodes: this.#informers.nodes.list().map(addressOf).filter((address) => address !== undefined),
+      nodes: [...new Set(this.#informers.nodes.list().map(addressOf).filter((address) => address !== undefined))],
       network: this.#options.uplink().network,
     });
     if (rules === this.#filtered) return;
@@ -136,6 +143,10 @@ export class Routing implements AsyncDisposable {
 
   async #route(): Promise<void> {
     const { node, nodeAddress, uplink, addresses } = this.#options;
+    const virtualNodes = this.#options.virtualNodes();
+    const affinities = this.#informers.affinities.list();
+    // First the way to a block, then the word that it is here.
+    await this.#virtualRoutes.apply(virtualNodes, affinities, this.#stop.signal);
     const text = birdConfig(birdInput({
       node,
       nodeAddress,
@@ -145,7 +156,8 @@ export class Routing implements AsyncDisposable {
       pools: this.#informers.pools.list(),
       configuration: this.#informers.configurations.get('default'),
       peers: this.#informers.peers.list(),
-      affinities: this.#informers.affinities.list(),
+      affinities,
+      virtualNodes: virtualNodes.map((guest) => guest.node),
     }));
     if (text === this.#configured) return;
     const file = this.#options.birdConfig;
