@@ -25,7 +25,7 @@ export interface PodSandboxes {
 }
 
 export class ContainerError extends YadoError {
-  declare readonly code: 'RuntimeUnavailable' | 'RuntimeError';
+  declare readonly code: 'RuntimeUnavailable' | 'RuntimeTimeout' | 'RuntimeError';
   constructor(code: ContainerError['code'], message: string, options?: ErrorOptions) {
     super(code, message, options);
   }

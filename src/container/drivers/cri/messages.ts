@@ -37,6 +37,6 @@ export function decodeSandboxPid(answer: Buffer): number | undefined {
 }
 
 /** containerd.services.events.v1.SubscribeRequest. */
-export function encodeSubscribe(filter: string): Buffer {
-  return encodeMessage([[1, filter]]);
+export function encodeSubscribe(filters: readonly string[]): Buffer {
+  return encodeMessage(filters.map((filter) => [1, filter]));
 }

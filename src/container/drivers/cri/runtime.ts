@@ -1,7 +1,7 @@
 import { Client, credentials, status, type ServiceError } from '@grpc/grpc-js';
 import { ContainerError, type ContainerRuntime, type PodSandbox, type PodSandboxes } from '../../port.ts';
 import { decodeSandboxes, decodeSandboxPid, encodeListReadySandboxes, encodeSandboxStatus, encodeStopContainer } from './messages.ts';
-import { StartEvents } from './start-events.ts';
+import { RuntimeEvents } from './runtime-events.ts';
 
 export interface CriRuntimeOptions {
   /** Path of the runtime's unix socket. */
@@ -16,11 +16,11 @@ const CHANNEL = { 'grpc.initial_reconnect_backoff_ms': 200, 'grpc.max_reconnect_
 /** A container runtime spoken to over the CRI (runtime.v1). */
 export class CriRuntime implements ContainerRuntime, PodSandboxes {
   readonly #client: Client;
-  readonly #starts: StartEvents;
+  readonly #starts: RuntimeEvents;
 
   constructor(options: CriRuntimeOptions) {
     this.#client = new Client(`unix://${options.socket}`, credentials.createInsecure(), CHANNEL);
-    this.#starts = new StartEvents(this.#client);
+    this.#starts = new RuntimeEvents(this.#client, ['topic=="/tasks/start"']);
   }
 
   async stopContainer(id: string, timeoutSeconds: number, signal?: AbortSignal): Promise<void> {

@@ -2,19 +2,21 @@ import { status, type Client, type ClientReadableStream, type ServiceError } fro
 import { encodeSubscribe } from './messages.ts';
 
 const METHOD = '/containerd.services.events.v1.Events/Subscribe';
-const FILTER = 'topic=="/tasks/start"';
 const AGAIN_MS = 1000;
 
-/** containerd's own events on the socket of its CRI: something was started. Other runtimes have none, and nobody is told. */
-export class StartEvents implements Disposable {
+/** containerd's own events on the socket of its CRI, such as `topic=="/tasks/start"`. Other runtimes have none, and nobody is told. */
+export class RuntimeEvents implements Disposable {
   readonly #client: Client;
+  readonly #filters: readonly string[];
   readonly #listeners = new Set<() => void>();
   #stream: ClientReadableStream<Buffer> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #over = false;
 
-  constructor(client: Client) {
+  /** Told is of events that one of the filters lets through. */
+  constructor(client: Client, filters: readonly string[]) {
     this.#client = client;
+    this.#filters = filters;
   }
 
   listen(listener: () => void): () => void {
@@ -33,7 +35,7 @@ export class StartEvents implements Disposable {
   #subscribe(): void {
     if (this.#over || this.#stream !== undefined || this.#timer !== undefined) return;
     const identity = (bytes: Buffer): Buffer => bytes;
-    const stream = this.#client.makeServerStreamRequest(METHOD, identity, identity, encodeSubscribe(FILTER));
+    const stream = this.#client.makeServerStreamRequest(METHOD, identity, identity, encodeSubscribe(this.#filters));
     this.#stream = stream;
     stream.on('data', () => this.#tell());
     stream.once('end', () => this.#again(stream));

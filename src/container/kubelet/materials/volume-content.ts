@@ -1,0 +1,97 @@
+import type { VolumeFile } from '../../pod-files.ts';
+import type { PodManifest } from '../pod.ts';
+import { KubeletError, type ConfigMapData, type KubeletContext } from '../port.ts';
+import { fieldOf } from './fields.ts';
+import { resourceField } from './resources.ts';
+import type { Tokens } from './tokens.ts';
+import type { ConfigMapSource, DownwardSource, KeyToPath, ProjectedSource, SecretSource, VolumeSource } from './volume-sources.ts';
+
+const DEFAULT_MODE = 0o644;
+const TOKEN_SECONDS = 3600;
+const TOKEN_MODE = 0o600;
+const TOKEN_MODE_FOR_OTHERS = 0o644;
+
+export interface ContentOptions {
+  readonly context: KubeletContext;
+  readonly tokens: Tokens;
+  readonly pod: PodManifest;
+  readonly signal: AbortSignal;
+}
+
+/** The files of a volume that comes from the API. Rejects with code FailedMount. */
+export async function contentOf(volume: string, { kind, source }: Exclude<VolumeSource, { kind: 'emptyDir' }>, options: ContentOptions): Promise<readonly VolumeFile[]> {
+  switch (kind) {
+    case 'configMap':
+      return configMapFiles(volume, source, source.defaultMode, options);
+    case 'secret':
+      return secretFiles(volume, source.secretName ?? '', source, source.defaultMode, options);
+    case 'downwardAPI':
+      return downwardFiles(source, source.defaultMode, options);
+    case 'projected':
+      return projectedFiles(volume, source, options);
+  }
+}
+
+async function projectedFiles(volume: string, { sources = [], defaultMode }: ProjectedSource, options: ContentOptions): Promise<readonly VolumeFile[]> {
+  const files: VolumeFile[] = [];
+  for (const { configMap, secret, downwardAPI, serviceAccountToken } of sources) {
+    if (configMap !== undefined) files.push(...await configMapFiles(volume, configMap, defaultMode, options));
+    if (secret !== undefined) files.push(...await secretFiles(volume, secret.name ?? '', secret, defaultMode, options));
+    if (downwardAPI !== undefined) files.push(...downwardFiles(downwardAPI, defaultMode, options));
+    if (serviceAccountToken !== undefined) {
+      const { path, audience, expirationSeconds = TOKEN_SECONDS } = serviceAccountToken;
+      const token = await options.tokens.get(options.pod, volume, { path, audiences: audience === undefined || audience === '' ? [] : [audience], expirationSeconds }, options.signal);
+      files.push({ path, mode: tokenMode(options.pod), content: Buffer.from(token) });
+    }
+  }
+  return files;
+}
+
+/** For the only user of the pod's containers alone, where there is just one; else readable, as other volumes are. */
+function tokenMode({ spec }: PodManifest): number {
+  const { fsGroup, runAsUser } = spec.securityContext ?? {};
+  if (fsGroup !== undefined) return TOKEN_MODE;
+  const users = new Set([...spec.containers, ...spec.initContainers ?? []].map((container) => container.securityContext?.runAsUser ?? runAsUser));
+  return users.size === 1 && users.has(0) ? TOKEN_MODE : TOKEN_MODE_FOR_OTHERS;
+}
+
+async function configMapFiles(volume: string, source: ConfigMapSource, defaultMode: number | undefined, { context, pod, signal }: ContentOptions): Promise<readonly VolumeFile[]> {
+  const { name = '', items, optional = false } = source;
+  const found = await context.references.configMap(pod.metadata.namespace ?? 'default', name, signal);
+  return keyFiles(volume, { kind: 'configmap', name, items, optional, found, defaultMode });
+}
+
+async function secretFiles(volume: string, name: string, { items, optional = false }: SecretSource, defaultMode: number | undefined, { context, pod, signal }: ContentOptions): Promise<readonly VolumeFile[]> {
+  const found = await context.references.secret(pod.metadata.namespace ?? 'default', name, signal);
+  return keyFiles(volume, { kind: 'secret', name, items, optional, found, defaultMode });
+}
+
+interface KeyedSource {
+  readonly kind: string;
+  readonly name: string;
+  readonly items: readonly KeyToPath[] | undefined;
+  readonly optional: boolean;
+  readonly found: ConfigMapData | undefined;
+  readonly defaultMode: number | undefined;
+}
+
+function keyFiles(volume: string, { kind, name, items, optional, found, defaultMode = DEFAULT_MODE }: KeyedSource): readonly VolumeFile[] {
+  if (found === undefined && !optional) throw new KubeletError('FailedMount', `MountVolume.SetUp failed for volume ${JSON.stringify(volume)} : ${kind} ${JSON.stringify(name)} not found`);
+  const data = found?.data ?? {};
+  if (items === undefined || items.length === 0) return Object.entries(data).map(([path, content]) => ({ path, mode: defaultMode, content }));
+  return items.flatMap(({ key, path, mode = defaultMode }) => {
+    const content = data[key];
+    if (content !== undefined) return [{ path, mode, content }];
+    if (optional) return [];
+    throw new KubeletError('FailedMount', `MountVolume.SetUp failed for volume ${JSON.stringify(volume)} : references non-existent ${kind === 'secret' ? 'secret' : 'config'} key: ${key}`);
+  });
+}
+
+function downwardFiles({ items = [] }: DownwardSource, defaultMode = DEFAULT_MODE, { context, pod }: ContentOptions): readonly VolumeFile[] {
+  return items.map(({ path, fieldRef, resourceFieldRef, mode = defaultMode }) => {
+    if (fieldRef !== undefined) return { path, mode, content: Buffer.from(fieldOf(pod, fieldRef.fieldPath, { settings: context.settings })) };
+    const container = [...pod.spec.containers, ...pod.spec.initContainers ?? []].find(({ name }) => name === resourceFieldRef?.containerName);
+    if (container === undefined || resourceFieldRef === undefined) throw new KubeletError('FailedMount', `downwardAPI file ${path} names no container of the pod`);
+    return { path, mode, content: Buffer.from(resourceField(container, resourceFieldRef.resource, resourceFieldRef.divisor, context.settings.allocatable)) };
+  });
+}

@@ -1,0 +1,83 @@
+import { bytesOf } from '../../../base/quantity.ts';
+import type { CriMount } from '../../cri.ts';
+import type { ContainerSpec, PodManifest, VolumeMountSpec } from '../pod.ts';
+import { KubeletError, type KubeletContext } from '../port.ts';
+import { expand, lookupIn } from './expand.ts';
+import { subPathFolder, volumeFolder } from './paths.ts';
+import type { Environment } from './port.ts';
+import { Tokens } from './tokens.ts';
+import { contentOf } from './volume-content.ts';
+import { sourceOf } from './volume-sources.ts';
+
+const OPEN_TO_ALL = 0o777;
+
+/** Volumes of pods, as folders where the container runtime finds them. */
+export class Volumes {
+  readonly #context: KubeletContext;
+  readonly #tokens: Tokens;
+
+  constructor(context: KubeletContext) {
+    this.#context = context;
+    this.#tokens = new Tokens(context);
+  }
+
+  /** Makes and fills what is missing, and brings what comes from the API up to date. */
+  async ensure(pod: PodManifest, signal: AbortSignal): Promise<void> {
+    const { files } = this.#context;
+    const uid = pod.metadata.uid ?? '';
+    const group = pod.spec.securityContext?.fsGroup;
+    for (const volume of pod.spec.volumes ?? []) {
+      const source = sourceOf(volume);
+      const folder = volumeFolder(uid, volume.name);
+      if (source.kind === 'emptyDir') {
+        const { medium, sizeLimit } = source.source;
+        const memory = medium === 'Memory' ? { memory: sizeLimit === undefined ? {} : { sizeBytes: bytesOf(sizeLimit) } } : {};
+        await files.makeFolder(folder, { mode: OPEN_TO_ALL, ...(group === undefined ? {} : { group }), ...memory }, signal);
+      } else {
+        const content = await contentOf(volume.name, source, { context: this.#context, tokens: this.#tokens, pod, signal });
+        await files.writeVolume(folder, content, group === undefined ? {} : { group }, signal);
+      }
+    }
+  }
+
+  async mountsOf(pod: PodManifest, container: ContainerSpec, environment: Environment, signal: AbortSignal): Promise<readonly CriMount[]> {
+    const mounts: CriMount[] = [];
+    for (const mount of container.volumeMounts ?? []) mounts.push(await this.#mount(pod, mount, environment, signal));
+    return mounts;
+  }
+
+  forget(podUid: string): void {
+    this.#tokens.forget(podUid);
+  }
+
+  async #mount(pod: PodManifest, mount: VolumeMountSpec, environment: Environment, signal: AbortSignal): Promise<CriMount> {
+    const { files } = this.#context;
+    const uid = pod.metadata.uid ?? '';
+    const volume = pod.spec.volumes?.find(({ name }) => name === mount.name);
+    if (volume === undefined) throw new KubeletError('CreateContainerConfigError', `cannot find volume ${JSON.stringify(mount.name)} to mount into container`);
+    const { kind } = sourceOf(volume);
+    const sub = subPathOf(mount, environment);
+    const folder = sub === '' ? volumeFolder(uid, mount.name) : subPathFolder(uid, mount.name, sub);
+    // A path below an empty volume is made; below a volume from the API it is there, or is not.
+    if (sub !== '' && kind === 'emptyDir' && (await files.stat(folder, signal)) === undefined) await files.makeFolder(folder, { mode: 0o750 }, signal);
+    return {
+      containerPath: mount.mountPath,
+      hostPath: `${files.root}/${folder}`,
+      // What comes from the API is never written to from a container.
+      readonly: mount.readOnly === true || kind !== 'emptyDir',
+      ...(mount.mountPropagation === 'HostToContainer' ? { propagation: 'HOST_TO_CONTAINER' } : {}),
+    };
+  }
+}
+
+function subPathOf({ subPath, subPathExpr }: VolumeMountSpec, environment: Environment): string {
+  const lookup = lookupIn(environment);
+  const path = subPathExpr === undefined ? subPath ?? '' : expand(subPathExpr, (name) => {
+    const value = lookup(name);
+    if (value === undefined) throw new KubeletError('CreateContainerConfigError', `missing value for ${JSON.stringify(name)}`);
+    return value;
+  });
+  if (path.startsWith('/')) throw new KubeletError('CreateContainerConfigError', `subPath ${JSON.stringify(path)} must not be an absolute path`);
+  if (path.split('/').includes('..')) throw new KubeletError('CreateContainerConfigError', `subPath ${JSON.stringify(path)} must not contain '..'`);
+  return path.split('/').filter((part) => part !== '' && part !== '.').join('/');
+}
