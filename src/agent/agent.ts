@@ -16,6 +16,7 @@ import { anchorOf, isHeld, type Anchor } from './anchor.ts';
 import { ConsoleForwarders } from './console-forwarders.ts';
 import { EndpointRegistry } from './endpoint-registry.ts';
 import { GuestBuilder } from './guest-builder.ts';
+import { GuestNodes, type GuestNodesOptions } from './guest-nodes.ts';
 import { GuestProber } from './guest-prober.ts';
 import { GuestReporter } from './guest-reporter.ts';
 import { GuestStarter } from './guest-starter.ts';
@@ -38,6 +39,10 @@ export interface AgentOptions {
   readonly disks: DiskStore;
   readonly runtime: ContainerRuntime;
   readonly imageDirectories: readonly string[];
+  /** Folder of the unix sockets that lead into guests; short, and gone after a boot. */
+  readonly runDirectory: string;
+  /** What plays the nodes that guests are. */
+  readonly virtualNodes: GuestNodesOptions['create'];
   /** Where the kubelet keeps container logs. */
   readonly podLogDirectory: string;
   readonly events: EventRecorder;
@@ -69,6 +74,7 @@ export class Agent {
   readonly #consoles: ConsoleForwarders;
   readonly #stopped: StoppedMachines;
   readonly #prober: GuestProber;
+  readonly #guestNodes: GuestNodes;
 
   constructor(options: AgentOptions) {
     const { client, node, hypervisor, disks, images, clock, log, metrics, events } = options;
@@ -91,10 +97,11 @@ export class Agent {
     const prober = new GuestProber({ hypervisor, events, onChange: (anchor) => this.#anchors.enqueue(anchor), clock, log });
     const imports = new ImageImports({ images, onEnd: ({ key }) => this.#anchors.enqueue(key) });
     const imageReporter = new ImageReporter({ client, node, clock, log });
-    const builder = new GuestBuilder({ client, imports, imageReporter, disks, imageDirectories: options.imageDirectories });
+    const builder = new GuestBuilder({ client, imports, imageReporter, disks, imageDirectories: options.imageDirectories, runDirectory: options.runDirectory });
+    const guestNodes = new GuestNodes({ create: options.virtualNodes, network: network.pods, events, log });
     const starter = new GuestStarter({ builder, hypervisor, network, endpoints, reporter, events, clock, log });
     const stopper = new GuestStopper({ client, hypervisor, network, runtime: options.runtime, endpoints, consoles, clock, log });
-    const reconciler = new AnchorReconciler({ pods, machines, hypervisor, starter, stopper, reporter, prober, consoles, events, clock, log });
+    const reconciler = new AnchorReconciler({ pods, machines, hypervisor, starter, stopper, reporter, prober, guestNodes, consoles, events, clock, log });
     const stopped = new StoppedMachines({ client, onGoing: () => sweeps.enqueue(SWEEP_KEY), log });
     const sweeper = new OrphanSweeper({ pods, machines, hypervisor, network, disks, log, onStopped: (found) => stopped.follow(found) });
 
@@ -114,7 +121,12 @@ export class Agent {
       const anchor = type === 'deleted' || isDeleting(object) ? anchorOf(object) : undefined;
       if (anchor !== undefined) imports.abandon(anchor);
     });
-    pods.onChange(({ type, object }) => void (type === 'deleted' && anchorOf(object) !== undefined && sweeps.enqueue(SWEEP_KEY)));
+    pods.onChange(({ type, object }) => {
+      const anchor = type === 'deleted' ? anchorOf(object) : undefined;
+      if (anchor === undefined) return;
+      void guestNodes.gone(anchor);
+      sweeps.enqueue(SWEEP_KEY);
+    });
     sweeps.enqueue(SWEEP_KEY);
 
     this.#options = options;
@@ -123,6 +135,7 @@ export class Agent {
     this.#consoles = consoles;
     this.#stopped = stopped;
     this.#prober = prober;
+    this.#guestNodes = guestNodes;
     this.#manager = new Manager({ informers: [pods], controllers: [this.#anchors, sweeps], log });
   }
 
@@ -150,6 +163,7 @@ export class Agent {
       unwatch();
       this.#stopped[Symbol.dispose]();
       this.#prober[Symbol.dispose]();
+      await this.#guestNodes[Symbol.asyncDispose]();
       this.#consoles[Symbol.dispose]();
       await this.#network[Symbol.asyncDispose]();
       await hypervisor[Symbol.asyncDispose]();

@@ -20,6 +20,7 @@ import { AnchorReconciler } from './anchor-reconciler.ts';
 import { ConsoleForwarders } from './console-forwarders.ts';
 import { EndpointRegistry } from './endpoint-registry.ts';
 import type { GuestBuilder } from './guest-builder.ts';
+import { GuestNodes } from './guest-nodes.ts';
 import { GuestProber } from './guest-prober.ts';
 import { GuestReporter } from './guest-reporter.ts';
 import { GuestStarter } from './guest-starter.ts';
@@ -66,9 +67,10 @@ async function given(options: { readonly probes?: CompiledGuest['probes']; reado
   const changed: string[] = [];
   const prober = new GuestProber({ hypervisor, events, onChange: (anchor) => void changed.push(anchor), clock, log: silentLog });
   const starter = new GuestStarter({ builder, hypervisor, network, endpoints, reporter, events, clock, log: silentLog });
+  const guestNodes = new GuestNodes({ create: () => Promise.reject(new Error('none')), network: undefined, events, log: silentLog });
   const runtime = { stopContainer: async () => {}, [Symbol.dispose]: () => {} };
   const stopper = new GuestStopper({ client, hypervisor, network, runtime, endpoints, consoles, clock, log: silentLog });
-  const reconciler = new AnchorReconciler({ pods, machines, hypervisor, starter, stopper, reporter, prober, consoles, events, clock, log: silentLog });
+  const reconciler = new AnchorReconciler({ pods, machines, hypervisor, starter, stopper, reporter, prober, guestNodes, consoles, events, clock, log: silentLog });
   return {
     clock, api, hypervisor, network, changed, prober,
     events: async () => {

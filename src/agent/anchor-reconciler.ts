@@ -10,6 +10,7 @@ import type { GuestEndpoint } from '../network/port.ts';
 import type { GuestState, Hypervisor, HypervisorInfo } from '../vm/port.ts';
 import { anchorOf, isHeld, type Anchor } from './anchor.ts';
 import type { ConsoleForwarders } from './console-forwarders.ts';
+import type { GuestNodes } from './guest-nodes.ts';
 import type { GuestProber } from './guest-prober.ts';
 import type { GuestReporter } from './guest-reporter.ts';
 import { machineOf, type GuestStarter } from './guest-starter.ts';
@@ -27,6 +28,7 @@ export interface AnchorReconcilerOptions {
   readonly stopper: GuestStopper;
   readonly reporter: GuestReporter;
   readonly prober: GuestProber;
+  readonly guestNodes: GuestNodes;
   readonly consoles: ConsoleForwarders;
   readonly events: EventRecorder;
   readonly clock: Clock;
@@ -74,12 +76,13 @@ export class AnchorReconciler {
   }
 
   async #run(anchor: Anchor, state: GuestState, signal: AbortSignal): Promise<Result | void> {
-    const { prober } = this.#options;
+    const { prober, guestNodes } = this.#options;
     if (state.phase === 'running') {
       const failure = state.paused ? undefined : prober.failureOf(anchor);
       return failure === undefined ? this.#reportRunning(anchor, state, signal) : this.#endUnhealthy(anchor, failure, signal);
     }
     prober.forget(anchor.key);
+    await guestNodes.gone(anchor);
     if (this.#hasEnded(anchor)) return;
     if (state.phase === 'stopped' && state.reason !== 'unknown' && state.reason !== 'failed') return this.#reportEnd(anchor, state.reason, signal);
     // Never a second run under one anchor: what was reported ended stays ended, also after a crash of agent or node.
@@ -103,8 +106,9 @@ export class AnchorReconciler {
   }
 
   async #reportRunning(anchor: Anchor, state: GuestState & { phase: 'running' }, signal: AbortSignal): Promise<Result | undefined> {
-    const { reporter, consoles, hypervisor, prober } = this.#options;
+    const { reporter, consoles, hypervisor, prober, guestNodes } = this.#options;
     const running = await this.#connected(anchor, signal);
+    guestNodes.running(anchor);
     await consoles.open(anchor);
     const asking = state.agentConnected && running.osName === undefined && running.asked < MOST_QUESTIONS;
     if (asking) {
@@ -167,7 +171,7 @@ export class AnchorReconciler {
   }
 
   async #end(anchor: Anchor, state: GuestState, signal: AbortSignal): Promise<Result | void> {
-    const { stopper, reporter, starter } = this.#options;
+    const { stopper, reporter, starter, guestNodes } = this.#options;
     starter.abandon(anchor);
     const again = await stopper.stop(anchor, state, signal);
     if (again !== undefined) return again;
@@ -178,6 +182,7 @@ export class AnchorReconciler {
         await reporter.report(anchor, { phase: 'Stopped', reason: 'Requested', message: 'the guest was stopped on request', ...kept(last), stoppedAt: this.#now() }, signal);
       }
     }
+    await guestNodes.gone(anchor);
     await stopper.release(anchor, signal);
     this.#running.delete(anchor.uid);
     this.#moved.delete(anchor.key);

@@ -1,4 +1,4 @@
-import { access, readFile, realpath, rm, stat, truncate } from 'node:fs/promises';
+import { access, mkdir, readFile, realpath, rm, stat, truncate } from 'node:fs/promises';
 import path from 'node:path';
 import type { CompiledCloudInit, CompiledDisk, CompiledImage } from '../api/compiled-guest.ts';
 import { errnoOf, messageOf, YadoError } from '../base/errors.ts';
@@ -8,6 +8,7 @@ import { secrets } from '../kube/core.ts';
 import type { GuestEndpoint } from '../network/port.ts';
 import type { CloudInitSeed, DiskStore, GuestBoot, GuestDefinition, GuestDisk, ImportedImage, ImportProgress } from '../vm/port.ts';
 import type { Anchor } from './anchor.ts';
+import { RELAY_CHANNEL, relaySocket } from './relay-paths.ts';
 import { ImageImportingError, type ImageImports } from './image-imports.ts';
 import type { ImageReporter } from './image-reporter.ts';
 
@@ -18,6 +19,7 @@ export interface GuestBuilderOptions {
   readonly disks: DiskStore;
   /** Folders below which images of source `file` may lie; links that lead out of them are refused. */
   readonly imageDirectories: readonly string[];
+  readonly runDirectory: string;
 }
 
 /** A guest cannot be built until a person changes something. */
@@ -48,6 +50,7 @@ export class GuestBuilder {
 
   async files(anchor: Anchor, onImport: OnImport, signal: AbortSignal): Promise<GuestFiles> {
     const { guest } = anchor;
+    if (guest.containerHost !== undefined) await mkdir(path.dirname(relaySocket(this.#options.runDirectory, guest.uid)), { recursive: true, mode: 0o700 });
     const [boot, disks, seed] = await Promise.all([
       this.#boot(anchor, onImport, signal),
       Promise.all(guest.disks.map((disk) => this.#disk(anchor, disk, onImport, signal))),
@@ -82,6 +85,7 @@ export class GuestBuilder {
       ...files,
       interfaces: [{ tap: endpoint.tap, macAddress: endpoint.macAddress, mtu: endpoint.mtu }],
       hostname: guest.hostname,
+      ...(guest.containerHost === undefined ? {} : { channels: [{ name: RELAY_CHANNEL, path: relaySocket(this.#options.runDirectory, guest.uid) }] }),
     };
   }
 

@@ -80,6 +80,7 @@ export class GuestStarter {
       hostname: guest.hostname,
       ...(guest.address === undefined ? {} : { address: guest.address }),
       ...(guest.macAddress === undefined ? {} : { macAddress: guest.macAddress }),
+      ...(guest.containerHost === undefined ? {} : { virtualNode: guest.containerHost.node }),
     }, signal);
     this.#options.endpoints.settle(anchor.key, endpoint);
     return endpoint;

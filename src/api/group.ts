@@ -6,6 +6,9 @@ export const API_VERSION = `${GROUP}/${VERSION}`;
 /** On anchors and on the pods of our Pods: the object's name. */
 export const LABEL_VIRTUAL_MACHINE = `${GROUP}/virtual-machine`;
 export const LABEL_POD = `${GROUP}/pod`;
+/** On the pod that runs a machine's own containers: the machine's name, and what its containers were. */
+export const LABEL_WORKLOAD = `${GROUP}/workload`;
+export const ANNOTATION_WORKLOAD = `${GROUP}/workload`;
 /** On Nodes that are guests, beside LABEL_VIRTUAL_MACHINE: the machine's namespace, and the node that the guest is on. */
 export const LABEL_NAMESPACE = `${GROUP}/namespace`;
 export const LABEL_HOST = `${GROUP}/host`;

@@ -24,6 +24,12 @@ export function podSpecWith(extra: Readonly<Record<string, TSchema>>, descriptio
   return Type.Unsafe({ ...podSpec, description, properties: { ...podSpec.properties, ...extra } });
 }
 
+/** core/v1's Container. */
+export interface Container {
+  readonly name: string;
+  readonly [field: string]: unknown;
+}
+
 export interface Toleration {
   readonly key?: string;
   readonly operator?: 'Exists' | 'Equal';

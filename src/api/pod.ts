@@ -16,6 +16,11 @@ const onNode = Type.Object({}, { description: 'In a container of its own on a ho
 const placement = exactlyOneOf('placement', {
   node: onNode,
   virtualMachine: inVirtualMachine,
+  isolated: Type.Object({
+    instanceType: Type.Optional(objectName('InstanceType of the machine. Default: as large as the containers may grow.')),
+    image: Type.Optional(objectName('VirtualMachineImage of format tar that it boots from: containerd and the relay are in it. Default container-host.')),
+    preload: Type.Optional(objectName('VirtualMachineImage of format raw that is an OCI archive of container images, for where there is no registry.')),
+  }, { description: 'In a VirtualMachine of its own, which is made for it and goes with it.' }),
   any: Type.Object({
     prefer: Type.Optional(Type.Array(exactlyOneOf('a preference', { node: onNode, virtualMachine: inVirtualMachine }, {}, { description: 'A place that is better than others.' }), { description: 'Places in the order in which they are preferred.', maxItems: 8 })),
   }, { description: 'Wherever there is room: on a host, or in a VirtualMachine of the same namespace that has containerHost.' }),

@@ -3,7 +3,7 @@ import { byteQuantity, dnsLabel, exactlyOneOf, intOrString, listMap, objectName,
 import type { KindDefinition } from '../schema/kind.ts';
 import { GROUP, VERSION } from './group.ts';
 import { MEMORY_LIMITS } from './instance-type.ts';
-import { podField, type Toleration } from './pod-fields.ts';
+import { podField, type Container, type Toleration } from './pod-fields.ts';
 import { virtualMachineStatus } from './virtual-machine-status.ts';
 
 const DISK_LIMITS = { minimum: '1Mi', maximum: '64Ti' } as const;
@@ -150,6 +150,8 @@ const spec = withRules(Type.Object({
   sshKeys: Type.Optional(Type.Array(Type.Object({ secret: objectName('A Secret whose values are public keys, one a line.') }), { description: 'Public keys for the default user, through cloud-init.', maxItems: 16 })),
   probes: Type.Optional(Type.Object({ readiness: Type.Optional(readiness), liveness: Type.Optional(liveness) }, { description: 'How it is found out whether the guest is ready, and whether it still works.' })),
   containerHost: Type.Optional(containerHost),
+  containers: Type.Optional(podField<readonly Container[]>('containers')),
+  initContainers: Type.Optional(podField<readonly Container[]>('initContainers')),
   terminationGracePeriodSeconds: Type.Optional(Type.Integer({ description: 'Seconds that the guest has to shut down before it is ended. Default 60.', default: 60, minimum: 0, maximum: 86400 })),
   evictionStrategy: Type.Optional(oneOf(['Restart', 'Block'], {
     description: 'What an eviction, such as a drain of the node, does. Restart: the guest shuts down cleanly and starts on another node, or waits for this one when its disks are there. Block: the eviction is refused (429) until a person stops or deletes the machine.',
@@ -163,6 +165,8 @@ const spec = withRules(Type.Object({
   schedulerName: Type.Optional(Type.String({ description: 'As in a Pod.', maxLength: 253 })),
 }, { description: 'The machine that should be.' }),
 { rule: 'has(self.memory) || has(self.instanceType)', message: 'memory is required, such as 2Gi, or an instanceType that gives it', reason: 'FieldValueRequired' },
+{ rule: '!has(self.containers) || has(self.containerHost)', message: 'containers run inside the guest, which needs containerHost: {}' },
+{ rule: '!has(self.initContainers) || (has(self.containers) && self.containers.size() > 0)', message: 'initContainers prepare containers; list those too' },
 { rule: '!(has(self.kernelBoot) && has(self.firmware))', message: 'firmware and kernelBoot exclude each other' },
 { rule: 'has(self.kernelBoot) || (has(self.disks) && self.disks.size() > 0)', message: 'nothing to boot from: give disks or kernelBoot', reason: 'FieldValueRequired' },
 knownPort('httpGet'), knownPort('tcpSocket'));

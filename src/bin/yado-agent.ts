@@ -11,7 +11,7 @@ import { KubeClient } from '../kube/client.ts';
 import { EventRecorder } from '../kube/event-recorder.ts';
 import { HealthServer } from '../kube/health-server.ts';
 import { createMetrics } from '../kube/metrics.ts';
-import { HttpTransport, loadKubeconfig } from '../kube/transport.ts';
+import { HttpTransport, loadKubeconfig, withIdentity } from '../kube/transport.ts';
 import { NativeNetwork } from '../network/drivers/native/native-network.ts';
 import { SplicedNetwork } from '../network/drivers/spliced/spliced-network.ts';
 import { FolderDiskStore } from '../vm/disks/store.ts';
@@ -26,6 +26,8 @@ interface Options {
   readonly nodeAddress?: string;
   readonly metricsAddress: string;
   readonly stateDirectory: string;
+  readonly runDirectory: string;
+  readonly kubeletPort: string;
   readonly libvirtSocket: string;
   readonly containerdSocket: string;
   readonly podLogDirectory: string;
@@ -43,6 +45,8 @@ const program = new Command('yado-agent')
   .option('--kubeconfig <file>', 'default: as kubectl finds it, or the service account')
   .option('--metrics-address <host:port>', 'where /healthz, /readyz and /metrics are served', '127.0.0.1:9402')
   .option('--state-directory <folder>', 'disks, images and network state', '/var/lib/yadokari')
+  .option('--run-directory <folder>', 'sockets that lead into guests', '/run/yadokari')
+  .option('--kubelet-port <number>', 'first of the ports at which the nodes that are guests here answer the API server', '10260')
   .option('--libvirt-socket <path>', "the host's libvirt", '/run/libvirt/libvirt-sock')
   .option('--containerd-socket <path>', 'the CRI of the host', '/run/containerd/containerd.sock')
   .option('--pod-log-directory <folder>', 'where the kubelet keeps container logs', '/var/log/pods')
@@ -87,6 +91,21 @@ const agent = new Agent({
   disks: new FolderDiskStore(join(stateDirectory, 'guests')),
   runtime,
   imageDirectories: options.imageDirectory,
+  runDirectory: options.runDirectory,
+  virtualNodes: async (pods) => {
+    // A good part of the program, which hosts without such guests never load.
+    const { createVirtualNodes } = await import('../agent/virtual-nodes/create.ts');
+    return createVirtualNodes({
+      client, events, log,
+      clock: systemClock,
+      network: pods,
+      clientAs: (certificate, key) => new KubeClient(new HttpTransport(withIdentity(config, certificate, key)), { observe: metrics.apiCalls }),
+      runDirectory: options.runDirectory,
+      hostAddress: options.nodeAddress ?? '127.0.0.1',
+      firstKubeletPort: Number(options.kubeletPort),
+      dns: { servers: options.clusterDns ?? getServers(), domain: clusterDomain },
+    });
+  },
   podLogDirectory: options.podLogDirectory,
   events,
   metrics: metrics.controllers,

@@ -46,7 +46,7 @@ const config = loadKubeconfig(options.kubeconfig === undefined ? {} : { kubeconf
 const client = new KubeClient(new HttpTransport(config), { observe: metrics.apiCalls });
 const events = new EventRecorder({ client, controller: 'yadokari.dev/operator', instance: options.identity, log });
 const { informers, background, controllers } = createControllers({
-  client, events, log, clock: systemClock, metrics: metrics.controllers, anchor: { pauseImage: options.pauseImage, network: options.network },
+  client, events, log, namespace: options.namespace, clock: systemClock, metrics: metrics.controllers, anchor: { pauseImage: options.pauseImage, network: options.network },
   ...(options.network === 'native' ? { ipam: new CalicoIpam({ client }) } : {}),
 });
 const { namespace, identity } = options;

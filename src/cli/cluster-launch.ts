@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { Option, type Command } from 'commander';
 import { bundleProgram } from '../local/bundle.ts';
 import { requireRoot } from '../local/cluster.ts';
@@ -7,6 +7,7 @@ import { installChart } from '../local/chart.ts';
 import { kubeconfigPath } from '../local/control/commands.ts';
 import { LocalError } from '../local/errors.ts';
 import { explainFullDisk } from '../local/full-disk.ts';
+import { buildContainerHostImage } from '../local/images/container-host-image.ts';
 import { buildContainerImages } from '../local/images/container-images.ts';
 import { buildGuestImage } from '../local/images/guest-image.ts';
 import { ensureReleaseImages } from '../local/images/release/release-images.ts';
@@ -47,6 +48,13 @@ export function withLaunchOptions(command: Command): Command {
     .option('--no-packages', 'do not install missing Debian packages');
 }
 
+export interface LaunchWishes {
+  /** Names of files that the nodes shall have for images, beside the tiny guest's; those of a cluster that runs already stay as they are. */
+  readonly imports?: ReadonlySet<string>;
+  /** Called when this call starts the cluster, as soon as it can be tied to this process. */
+  readonly onStarted?: (client: ControlClient) => Promise<void>;
+}
+
 export interface LaunchedCluster {
   readonly layout: ClusterLayout;
   /** The person's kubeconfig that has the context now. */
@@ -54,30 +62,30 @@ export interface LaunchedCluster {
 }
 
 /**
- * Installs and builds what is missing, then brings the cluster up. All of it can be repeated. `onStarted` is called
- * when this call starts the cluster, as soon as it can be tied to this process.
+ * Installs and builds what is missing, then brings the cluster up. All of it can be repeated.
  */
-export async function launchCluster(options: LaunchOptions, context: CliContext, onStarted?: (client: ControlClient) => Promise<void>): Promise<LaunchedCluster> {
+export async function launchCluster(options: LaunchOptions, context: CliContext, wishes: LaunchWishes = {}): Promise<LaunchedCluster> {
   try {
     // Before anything is installed or built.
     await requireRoot();
-    return await launch(options, context, onStarted);
+    return await launch(options, context, wishes);
   } catch (error) {
     throw await explainFullDisk(error, [options.cache, options.stateRoot]);
   }
 }
 
-async function launch(options: LaunchOptions, context: CliContext, onStarted?: (client: ControlClient) => Promise<void>): Promise<LaunchedCluster> {
+async function launch(options: LaunchOptions, context: CliContext, { imports = new Set(), onStarted }: LaunchWishes): Promise<LaunchedCluster> {
   const { progress, projectRoot, environment, signal, nodeExecutable } = context;
   const root = (path: string): string => join(projectRoot, path);
   const cni = await cniOf(options);
   await ensurePackages({ progress, install: options.packages, environment, signal });
   const images = { cacheFolder: join(options.cache, 'images'), progress, signal };
   const building = { modules: root('deploy/toolchain'), cache: options.cache, environment, progress, signal };
-  const [tools, guest, containers, ownProgram, installation] = await Promise.all([
+  const [tools, guest, containers, host, ownProgram, installation] = await Promise.all([
     ensureToolchain({ ...building, cniSource: root('src/bin/yado-cni'), ...(options.binaries === undefined ? {} : { binaries: options.binaries }) }),
     buildGuestImage(images),
     buildContainerImages(images),
+    imports.has('container-host.tar') ? buildContainerHostImage({ ...images, relaySource: root('src/bin/yado-relay'), toolchainCache: options.cache, environment }) : undefined,
     bundleProgram({ projectRoot, entry: root('src/bin/yado.ts'), cache: options.cache }),
     options.chart ? chartParts(options, context) : processParts(options, context),
   ]);
@@ -88,7 +96,7 @@ async function launch(options: LaunchOptions, context: CliContext, onStarted?: (
     stateRoot: options.stateRoot,
     cluster: {
       name: options.name, nodes: options.nodes, binaries: tools.binaries, cni, cniPlugins: { ...tools.cniPlugins, ...plugins },
-      imports: [guest.path],
+      imports: [guest.path, ...(host === undefined ? [] : [host.path]), ...(imports.has(basename(containers.path)) ? [containers.path] : [])],
       ...installation,
       images: [containers.path, ...installation.images, ...options.image],
       manifests: [...installation.manifests, ...options.manifests],

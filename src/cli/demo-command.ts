@@ -5,25 +5,28 @@ import { parseAllDocuments } from 'yaml';
 import { YadoError } from '../base/errors.ts';
 import type { KubeObject } from '../kube/object.ts';
 import { KubeClient } from '../kube/client.ts';
+import type { VirtualMachineImage } from '../kube/yadokari.ts';
 import { HttpTransport, loadKubeconfig } from '../kube/transport.ts';
 import { ControlClient, type Tie } from '../local/control-client.ts';
 import { clusterLayout, contextName, defaultClusterName } from '../local/layout.ts';
 import { down } from '../local/up.ts';
 import { launchCluster, withLaunchOptions, type LaunchOptions } from './cluster-launch.ts';
 import type { CliContext } from './context.ts';
-import { Demo } from './demo.ts';
+import { Demo, isInMachine } from './demo.ts';
 import { formatTable } from './table.ts';
 import { namesHint } from './near-names.ts';
 
 interface DemoOptions extends LaunchOptions {
+  readonly demo?: string;
   readonly once: boolean;
 }
 
 export function registerDemo(program: Command, context: CliContext): void {
   withLaunchOptions(program.command('demo').argument('[example]', 'a file of deploy/examples, without .yaml', 'hello'))
     .description('bring a cluster up and show a virtual machine and a container that reach each other')
+    .option('--demo <example>', 'the same as the argument; for npm start')
     .option('--once', 'end after the check, and leave nothing behind', false)
-    .action(async (example: string, options: DemoOptions) => runDemo(example, options, context));
+    .action(async (example: string, options: DemoOptions) => runDemo(options.demo ?? example, options, context));
 }
 
 async function runDemo(example: string, options: DemoOptions, context: CliContext): Promise<void> {
@@ -34,8 +37,11 @@ async function runDemo(example: string, options: DemoOptions, context: CliContex
   // A cluster that somebody started stays when the demo ends; one of our own goes with us, even if we are killed.
   let tie: Tie | undefined;
   try {
-    const { layout, kubeconfig } = await launchCluster(options, context, async (client) => {
-      tie = await client.tie({ deleteState: options.once });
+    const { layout, kubeconfig } = await launchCluster(options, context, {
+      imports: importsOf(objects),
+      onStarted: async (client) => {
+        tie = await client.tie({ deleteState: options.once });
+      },
     });
     const { kubeconfig: admin, nodes } = await control.status(signal);
     const client = new KubeClient(new HttpTransport(loadKubeconfig({ kubeconfig: admin })));
@@ -45,7 +51,7 @@ async function runDemo(example: string, options: DemoOptions, context: CliContex
     progress.line(`All of it took ${((performance.now() - begun) / 1000).toFixed(1)} s.`);
     if (options.once && tie === undefined) await demo.remove();
     if (!options.once) {
-      context.print(nextCommands(options.name, kubeconfig));
+      context.print(nextCommands(options.name, kubeconfig, objects));
       if (tie !== undefined) await untilEnd(tie, context);
     }
     client.close();
@@ -67,15 +73,23 @@ async function readExample(path: string): Promise<readonly KubeObject[]> {
   return parseAllDocuments(text).map((document) => document.toJS() as KubeObject);
 }
 
-function nextCommands(name: string, kubeconfig: string | undefined): string {
+/** Files that its images come from on the nodes. */
+function importsOf(objects: readonly KubeObject[]): ReadonlySet<string> {
+  const files = objects.filter(({ kind }) => kind === 'VirtualMachineImage').map((image) => (image as VirtualMachineImage).spec.source.file?.path);
+  return new Set(files.filter((file) => file !== undefined).map((file) => basename(file)));
+}
+
+function nextCommands(name: string, kubeconfig: string | undefined, objects: readonly KubeObject[]): string {
   const cluster = name === defaultClusterName ? '' : ` --name ${name}`;
   const flag = kubeconfig === undefined ? '' : ` --context ${contextName(name)}`;
+  const machine = objects.find(({ kind }) => kind === 'VirtualMachine')?.metadata.name ?? '';
+  const inside = objects.find(isInMachine)?.metadata.name;
   return [
     'Try:',
     `  kubectl${flag} get vm,ypod,pods,nodes -o wide`,
-    `  kubectl${flag} describe vm hello`,
-    `  kubectl${flag} logs -l yadokari.dev/virtual-machine=hello`,
-    `  npx yado console hello${cluster}          (Ctrl-] leaves)`,
+    `  kubectl${flag} describe vm ${machine}`,
+    ...(inside === undefined ? [`  kubectl${flag} logs -l yadokari.dev/virtual-machine=${machine}`] : [`  kubectl${flag} exec -it ${inside} -- sh`, `  kubectl${flag} logs ${inside}`]),
+    `  npx yado console ${machine}${cluster}          (Ctrl-] leaves)`,
     `  npx yado status${cluster}`,
     `  npx yado down${cluster}`,
   ].join('\n');

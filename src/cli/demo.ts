@@ -38,7 +38,7 @@ export class DemoFailedError extends YadoError {
 
 const NAMESPACE = 'default';
 const FETCH_MS = 60_000;
-const HEADING = ['NAME', 'KIND', 'STATUS', 'NODE', 'ADDRESS', 'READY', 'FETCHED FROM THE OTHER'];
+const HEADING = ['NAME', 'KIND', 'STATUS', 'NODE', 'ADDRESS', 'READY'];
 const KINDS: Readonly<Record<string, Resource<Workload>>> = {
   VirtualMachine: virtualMachines,
   Pod: yadoPods,
@@ -87,7 +87,7 @@ export class Demo {
         const results = await Promise.all(workloads.map((from) => this.#rowOf(from, workloads)));
         const failures = results.filter((result) => typeof result === 'string');
         if (failures.length === 0 && nodes.length > 1 && new Set(workloads.map(({ status }) => status?.node)).size < 2) throw await this.#failure('the workloads are not on different nodes', workloads);
-        if (failures.length === 0) return [HEADING, ...results.filter((result) => typeof result !== 'string')];
+        if (failures.length === 0) return [[...HEADING, workloads.length > 2 ? 'FETCHED FROM EACH OTHER' : 'FETCHED FROM THE OTHER'], ...results.filter((result) => typeof result !== 'string')];
         if (Date.now() > deadline) throw await this.#failure(failures.join('; '), workloads);
         step.update(failures[0] ?? '');
         await delay(500, undefined, { signal });
@@ -108,7 +108,7 @@ export class Demo {
     }
     if (readyOf(from)?.status !== 'True') return `${titleOf(from)} is not Ready: ${stateOf(from)}`;
     const { status } = from;
-    return [from.metadata.name, from.kind, status?.printableStatus ?? status?.phase ?? '', status?.node ?? '', status?.address ?? '', 'True', pages.join(' ')];
+    return [from.metadata.name, from.kind, status?.printableStatus ?? status?.phase ?? '', status?.node ?? '', status?.address ?? '', 'True', summaryOf(pages)];
   }
 
   /** Removes the example's objects and waits until they are gone. */
@@ -134,11 +134,23 @@ export class Demo {
   /** The object with a node of its own, when there are several. */
   #placed(object: KubeObject): KubeObject {
     const { nodes } = this.#options;
-    const index = this.#workloads.indexOf(object);
+    const index = this.#workloads.filter((workload) => !isInMachine(workload)).indexOf(object);
     if (index < 0 || nodes.length === 0) return object;
     const { spec } = object as KubeObject & { readonly spec: object };
     return { ...object, spec: { ...spec, nodeSelector: { 'kubernetes.io/hostname': nodes[index % nodes.length] } } } as KubeObject;
   }
+}
+
+/** One page as it is; of several, whose they are. */
+function summaryOf(pages: readonly string[]): string {
+  const names = pages.map((page) => /from (?:virtual machine|container) (\S+)\./.exec(page)?.[1] ?? page);
+  return pages.length === 1 ? pages[0] ?? '' : `${names.join(', ')}: each saw this address`;
+}
+
+/** Its place is another workload's guest. */
+export function isInMachine(workload: KubeObject): boolean {
+  const { spec } = workload as KubeObject & { readonly spec?: { readonly placement?: { readonly virtualMachine?: unknown } } };
+  return spec?.placement?.virtualMachine !== undefined;
 }
 
 function resourceOf(kind: string): Resource<Workload> {

@@ -15,8 +15,10 @@ export function registerUp(program: Command, context: CliContext): void {
 
 async function runUp(options: LaunchOptions & { readonly tied: boolean }, context: CliContext): Promise<void> {
   let tie: Tie | undefined;
-  const { layout, kubeconfig } = await launchCluster(options, context, async (client) => {
-    if (options.tied) tie = await client.tie({ deleteState: true });
+  const { layout, kubeconfig } = await launchCluster(options, context, {
+    onStarted: async (client) => {
+      if (options.tied) tie = await client.tie({ deleteState: true });
+    },
   });
   if (kubeconfig !== undefined && existsSync(kubeconfig)) context.progress.line(`kubectl uses it now: context ${contextName(options.name)} in ${kubeconfig}`);
   if (!options.tied) return;

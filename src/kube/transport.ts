@@ -40,6 +40,16 @@ export function loadKubeconfig(options: KubeconfigOptions = {}): KubeConfig {
   return config;
 }
 
+/** The same cluster with a client certificate: PEM texts. */
+export function withIdentity(config: KubeConfig, certificate: string, key: string): KubeConfig {
+  const cluster = config.getCurrentCluster();
+  if (cluster === null) throw new ApiUnavailableError('kubeconfig', new Error('it names no current cluster'));
+  const other = new KubeConfig();
+  const base64 = (pem: string): string => Buffer.from(pem).toString('base64');
+  other.loadFromClusterAndUser(cluster, { name: 'other', certData: base64(certificate), keyData: base64(key) });
+  return other;
+}
+
 /** Connections that nobody used for this long are closed: well before the API server does it, at 90 s. */
 const UNUSED_MS = 30_000;
 

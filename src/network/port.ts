@@ -39,8 +39,16 @@ export type PodAttachment =
 /** How the network asks the agent what a pod is. Rejects when the pod is unknown after a while. */
 export type PodLookup = (pod: { readonly namespace: string; readonly name: string; readonly uid: string }, signal: AbortSignal) => Promise<PodAttachment>;
 
+/** What pods of a node that is a guest need of the network of its host. */
+export interface PodNetwork {
+  readonly ipam: Ipam;
+  mtu(): number;
+}
+
 /** One node's share of the flat network. Every call is idempotent; each rejects with a NetworkError. */
 export interface NodeNetwork extends AsyncDisposable {
+  /** For pods in guests; undefined where another network gives the addresses and knows of no such pods. */
+  readonly pods: PodNetwork | undefined;
   /** Prepares the node: forwarding, gateway address, masquerade, routing daemon, CNI and DHCP sockets. Keeps them up until disposed. */
   start(signal?: AbortSignal): Promise<void>;
   /** Takes (or finds again) the VM's address and makes tap, route, neighbour and DHCP answer. */

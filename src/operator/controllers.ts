@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { LABEL_POD, LABEL_VIRTUAL_MACHINE } from '../api/group.ts';
+import { LABEL_POD, LABEL_VIRTUAL_MACHINE, LABEL_WORKLOAD } from '../api/group.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { KubeClient } from '../kube/client.ts';
@@ -12,16 +12,19 @@ import { controllerOf, keyFor, keyOf, type KubeObject, type ObjectKey } from '..
 import { instanceTypes, virtualMachineImages, virtualMachines, yadoPods, type VirtualMachine, type YadoPod } from '../kube/yadokari.ts';
 import type { Ipam } from '../network/port.ts';
 import { ALL_NODES, GoneNodesReconciler } from './node/controller.ts';
-import { PodReconciler } from './pod/controller.ts';
+import { machineNameOf, PodReconciler } from './pod/controller.ts';
 import type { AnchorOptions } from './virtual-machine/anchor.ts';
 import { VirtualMachineReconciler } from './virtual-machine/controller.ts';
 import { VirtualMachineImageReconciler } from './virtual-machine-image/controller.ts';
 import { NodeCertificatesReconciler } from './virtual-node/certificates.ts';
 import { machineOf, VirtualNodeReconciler } from './virtual-node/controller.ts';
 import { virtualNodeName } from './virtual-node/name.ts';
+import { WorkloadReconciler } from './workload/controller.ts';
 
 export interface OperatorOptions {
   readonly client: KubeClient;
+  /** Where operator and agents have their service accounts. */
+  readonly namespace: string;
   /** Absent where another network gives the addresses. */
   readonly ipam?: Ipam;
   readonly events: EventRecorder;
@@ -37,6 +40,7 @@ export function createControllers(options: OperatorOptions): Required<Pick<Manag
   const vms = new Informer(client, virtualMachines, { log, indexers: { image: imagesOf, instanceType: instanceTypeOf, virtualNode: virtualNodeOf, node: (vm) => (vm.status?.node === undefined ? [] : [vm.status.node]) } });
   const anchors = new Informer(client, pods, { log, labelSelector: LABEL_VIRTUAL_MACHINE, indexers: { owner: ownerOf, node: (pod) => (pod.spec.nodeName === undefined ? [] : [pod.spec.nodeName]) } });
   const corePods = new Informer(client, pods, { log, labelSelector: LABEL_POD });
+  const workloads = new Informer(client, pods, { log, labelSelector: LABEL_WORKLOAD });
   const ourPods = new Informer(client, yadoPods, { log, indexers: { machine: machineOfPod } });
   const images = new Informer(client, virtualMachineImages, { log });
   const types = new Informer(client, instanceTypes, { log });
@@ -59,18 +63,21 @@ export function createControllers(options: OperatorOptions): Required<Pick<Manag
       // Each node reports in an image's status: nothing that its machines depend on.
       .watchMapped(images, vmsUsing('image'), isMoreThanStatus)
       .watchMapped(types, vmsUsing('instanceType'))
-      .watchMapped(nodeInformer, vmsOnNode),
+      .watchMapped(nodeInformer, (node) => [...vmsOnNode(node), ...ownMachineOf(node)]),
     new Controller({ name: 'pod', reconcile: new PodReconciler({ ...options, yadoPods: ourPods, pods: corePods, vms }).reconcile, log, clock, metrics })
       .watch(ourPods)
       .watchOwned(corePods, 'Pod')
       // Why a pod waits for its machine.
       .watchMapped(vms, (vm) => ourPods.byIndex('machine', keyOf(vm)).map(keyOf)),
+    new Controller({ name: 'workload', reconcile: new WorkloadReconciler({ ...options, vms, workloads }).reconcile, log, clock, metrics })
+      .watchMapped(vms, (vm) => (vm.spec.containers === undefined ? [] : [keyOf(vm)]), isMoreThanStatus)
+      .watch(workloads),
     new Controller({ name: 'virtual-machine-image', reconcile: new VirtualMachineImageReconciler({ client, images, clock }).reconcile, log, clock, metrics })
       .watch(images),
-    new Controller({ name: 'virtual-node', reconcile: new VirtualNodeReconciler({ ...options, vms, nodes: nodeInformer }).reconcile, log, clock, metrics })
+    new Controller({ name: 'virtual-node', reconcile: new VirtualNodeReconciler({ ...options, vms, nodes: nodeInformer, hasPodNetwork: options.ipam !== undefined }).reconcile, log, clock, metrics })
       .watchMapped(vms, (vm) => (vm.spec.containerHost === undefined ? [] : [keyOf(vm)]))
       .watchMapped(nodeInformer, (node) => machinesOfNode(vms, node), isMoreThanHeartbeat),
-    new Controller({ name: 'node-certificate', reconcile: new NodeCertificatesReconciler({ client, requests, vms, nodes: nodeInformer, clock, log }).reconcile, log, clock, metrics })
+    new Controller({ name: 'node-certificate', reconcile: new NodeCertificatesReconciler({ client, requests, vms, nodes: nodeInformer, namespace: options.namespace, clock, log }).reconcile, log, clock, metrics })
       .watch(requests),
   ];
   if (options.ipam !== undefined) {
@@ -80,7 +87,7 @@ export function createControllers(options: OperatorOptions): Required<Pick<Manag
     goneNodes.enqueue(ALL_NODES);
     controllers.push(goneNodes);
   }
-  return { informers: [vms, anchors, corePods, ourPods, images, types, nodeInformer, budgets], background: [requests], controllers };
+  return { informers: [vms, anchors, corePods, workloads, ourPods, images, types, nodeInformer, budgets], background: [requests], controllers };
 }
 
 function imagesOf(vm: VirtualMachine): readonly string[] {
@@ -90,17 +97,21 @@ function imagesOf(vm: VirtualMachine): readonly string[] {
 
 /** The machine that a Node is, and those on it that are Nodes. */
 function machinesOfNode(vms: Informer<VirtualMachine>, node: Node): readonly ObjectKey[] {
-  const own = machineOf(node);
-  return [...(own === undefined ? [] : [own]), ...vms.byIndex('node', node.metadata.name).filter((vm) => vm.spec.containerHost !== undefined).map(keyOf)];
+  return [...ownMachineOf(node), ...vms.byIndex('node', node.metadata.name).filter((vm) => vm.spec.containerHost !== undefined).map(keyOf)];
+}
+
+function ownMachineOf(node: Node): readonly ObjectKey[] {
+  const machine = machineOf(node);
+  return machine === undefined ? [] : [machine];
 }
 
 function isMoreThanHeartbeat({ type, object, old }: Change<Node>): boolean {
   return type !== 'modified' || old === undefined || !isDeepStrictEqual([old.metadata.labels, old.spec], [object.metadata.labels, object.spec]);
 }
 
-/** The machine that a pod asks for by name. */
+/** The machine that a pod is to be in. */
 function machineOfPod(pod: YadoPod): readonly ObjectKey[] {
-  const name = pod.spec.placement?.virtualMachine?.name;
+  const name = machineNameOf(pod);
   return name === undefined ? [] : [keyFor(pod.metadata.namespace, name)];
 }
 

@@ -84,6 +84,8 @@ export class Simulation {
       disks: new SimulatedDisks(join(folder, node)),
       runtime: { stopContainer: () => Promise.resolve(), [Symbol.dispose]: () => {} },
       imageDirectories: [],
+      runDirectory: folder,
+      virtualNodes: () => Promise.reject(new Error('simulated guests run no pods')),
       podLogDirectory: join(folder, 'pods'),
       events: new EventRecorder({ client, controller: 'yadokari.dev/agent', instance: node, log }),
       metrics,

@@ -16,6 +16,7 @@ const watching = ['list', 'watch'];
 export const chartCalls: readonly Call[] = [
   { who: 'operator', why: 'watch what users write', verbs: watching, resources: ours('virtualmachines', 'pods', 'virtualmachineimages', 'instancetypes') },
   { who: 'operator', why: 'put its finalizer on machines and take it off', verbs: ['patch'], resources: ours('virtualmachines') },
+  { who: 'operator', why: 'make a machine for a pod of its own, and stop it', verbs: ['create', 'patch'], resources: ours('virtualmachines') },
   { who: 'operator', why: 'say what is true in each status', verbs: ['patch'], resources: ours('virtualmachines/status', 'pods/status', 'virtualmachineimages/status') },
   { who: 'operator', why: 'own what blocks the deletion of its owner', verbs: ['update'], resources: ours('virtualmachines/finalizers', 'pods/finalizers') },
   { who: 'operator', why: 'make, look at and delete anchors and pods', verbs: ['get', ...watching, 'create', 'delete'], resources: core('pods') },

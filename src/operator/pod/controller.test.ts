@@ -90,6 +90,22 @@ describe('a Pod of ours', () => {
     ] }] } } });
   });
 
+  it('gets a machine of its own, just large enough, which stops when it has ended', async () => {
+    const pod = ours();
+    const isolated: YadoPod = { ...pod, spec: { placement: { isolated: {} }, containers: [{ name: 'a', image: 'a:1', resources: { limits: { cpu: '1500m', memory: '64Mi' } } }, { name: 'b', image: 'b:1' }] } };
+    await using world = await given(isolated);
+    await world.reconcile();
+    const machine = world.api.objects.get('/apis/yadokari.dev/v1alpha1/namespaces/shop/virtualmachines/api-vm') as unknown as VirtualMachine;
+    assert.deepEqual([machine.spec.cpu, machine.spec.memory, machine.spec.containerHost, machine.spec.kernelBoot], [2, '448Mi', { maxPods: 1 }, { image: 'container-host' }]);
+    assert.deepEqual(machine.metadata.ownerReferences?.map(({ kind, uid }) => [kind, uid]), [['Pod', 'u1']]);
+    const core = world.api.objects.get(`${CORE}/api`) as unknown as Pod;
+    assert.match(JSON.stringify(core.spec['affinity']), /"yadokari.dev\/virtual-machine","operator":"In","values":\["api-vm"\]/);
+    await using ended = await given(isolated, owned({ phase: 'Succeeded' }), machine);
+    ended.api.put('/apis/yadokari.dev/v1alpha1/namespaces/shop/virtualmachines', machine);
+    await ended.reconcile();
+    assert.equal((ended.api.objects.get('/apis/yadokari.dev/v1alpha1/namespaces/shop/virtualmachines/api-vm') as unknown as VirtualMachine).spec.runStrategy, 'Halted');
+  });
+
   for (const [what, machine, reason] of [
     ['does not exist', undefined, 'VirtualMachineNotFound'],
     ['is no node', { memory: '128Mi' }, 'NotAContainerHost'],

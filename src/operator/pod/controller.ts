@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { API_VERSION, LABEL_POD } from '../../api/group.ts';
-import type { PodStatus as YadoPodStatus } from '../../api/pod.ts';
+import type { PodPlacement, PodStatus as YadoPodStatus } from '../../api/pod.ts';
 import type { Clock } from '../../base/clock.ts';
 import { isAlreadyExists, isRefused } from '../../kube/api-error.ts';
 import type { KubeClient } from '../../kube/client.ts';
@@ -10,7 +10,8 @@ import { pods, type Pod } from '../../kube/core.ts';
 import type { EventRecorder } from '../../kube/event-recorder.ts';
 import type { Informer } from '../../kube/informer.ts';
 import { controllerOf, isDeleting, keyFor } from '../../kube/object.ts';
-import { yadoPods, type VirtualMachine, type YadoPod } from '../../kube/yadokari.ts';
+import { virtualMachines, yadoPods, type VirtualMachine, type YadoPod } from '../../kube/yadokari.ts';
+import { isolatedMachine, isolatedMachineName } from './isolation.ts';
 import { placementProblem, type PlacementProblem } from './placement-problem.ts';
 import { schedulingFor, wordFor, type SchedulingFields } from './placement.ts';
 
@@ -38,6 +39,7 @@ export class PodReconciler {
     const pod = this.#context.yadoPods.get(key);
     if (pod === undefined || isDeleting(pod)) return;
     const core = this.#context.pods.get(key);
+    if (pod.spec.placement?.isolated !== undefined && !(await this.#isolate(pod, pod.spec.placement.isolated, core, signal))) return;
     if (core === undefined) return this.#create(pod, signal);
     if (controllerOf(core)?.uid !== pod.metadata.uid) return this.#refuse(pod, 'NameTaken', `a pod ${pod.metadata.name} that is not ours is in the way; delete it or rename this one`, signal);
     await this.#report(pod, statusOf(pod, core, this.#problem(pod, core), this.#context.clock.now()), signal);
@@ -53,9 +55,33 @@ export class PodReconciler {
     }
   }
 
+  /** Makes the pod's own machine, and stops it once the pod has ended. False: another machine has its name. */
+  async #isolate(pod: YadoPod, placement: NonNullable<PodPlacement['isolated']>, core: Pod | undefined, signal: AbortSignal): Promise<boolean> {
+    const { client, vms } = this.#context;
+    const name = isolatedMachineName(pod);
+    const vm = vms.get(keyFor(pod.metadata.namespace, name));
+    if (vm === undefined) {
+      await client.create(virtualMachines, isolatedMachine(pod, placement), { signal }).catch((error: unknown) => {
+        // The cache may be behind.
+        if (!isAlreadyExists(error)) throw error;
+      });
+      return true;
+    }
+    if (controllerOf(vm)?.uid !== pod.metadata.uid) {
+      await this.#refuse(pod, 'NameTaken', `a VirtualMachine ${name} that is not this pod's is in the way; delete it or rename the pod`, signal);
+      return false;
+    }
+    const hasEnded = core?.status?.phase === 'Succeeded' || core?.status?.phase === 'Failed';
+    if (hasEnded && vm.spec.runStrategy !== 'Halted') {
+      const { namespace } = vm.metadata;
+      await client.patch(virtualMachines, { name, ...(namespace === undefined ? {} : { namespace }) }, { spec: { runStrategy: 'Halted' } }, { signal });
+    }
+    return true;
+  }
+
   #problem(pod: YadoPod, core: Pod): PlacementProblem | undefined {
     if (core.spec.nodeName !== undefined) return undefined;
-    return placementProblem(pod.spec.placement, (name) => this.#context.vms.get(keyFor(pod.metadata.namespace, name)));
+    return placementProblem(machineNameOf(pod), (name) => this.#context.vms.get(keyFor(pod.metadata.namespace, name)));
   }
 
   async #refuse(pod: YadoPod, reason: string, message: string, signal: AbortSignal): Promise<void> {
@@ -73,6 +99,12 @@ export class PodReconciler {
   }
 }
 
+/** The one machine that the pod can be in, if there is only one. */
+export function machineNameOf(pod: YadoPod): string | undefined {
+  const { placement } = pod.spec;
+  return placement?.isolated === undefined ? placement?.virtualMachine?.name : isolatedMachineName(pod);
+}
+
 function corePodOf(pod: YadoPod): Pod {
   const { name, namespace, labels, annotations, uid } = pod.metadata;
   const { placement, ...spec } = pod.spec;
@@ -87,7 +119,7 @@ function corePodOf(pod: YadoPod): Pod {
       annotations: passed,
       ownerReferences: [{ apiVersion: API_VERSION, kind: 'Pod', name, uid: uid ?? '', controller: true, blockOwnerDeletion: true }],
     },
-    spec: { ...spec, ...schedulingFor(placement, namespace ?? 'default', spec as SchedulingFields) },
+    spec: { ...spec, ...schedulingFor(placement?.isolated === undefined ? placement : { virtualMachine: { name: isolatedMachineName(pod) } }, namespace ?? 'default', spec as SchedulingFields) },
   };
 }
 

@@ -1,4 +1,3 @@
-import type { PodPlacement } from '../../api/pod.ts';
 import type { VirtualMachine } from '../../kube/yadokari.ts';
 
 export interface PlacementProblem {
@@ -6,9 +5,8 @@ export interface PlacementProblem {
   readonly message: string;
 }
 
-/** Why a pod that names a machine cannot be there now; undefined when nothing is known against it. */
-export function placementProblem(placement: PodPlacement | undefined, machineOf: (name: string) => VirtualMachine | undefined): PlacementProblem | undefined {
-  const name = placement?.virtualMachine?.name;
+/** Why a pod cannot be in the machine of this name now; undefined when nothing is known against it. */
+export function placementProblem(name: string | undefined, machineOf: (name: string) => VirtualMachine | undefined): PlacementProblem | undefined {
   if (name === undefined) return undefined;
   const vm = machineOf(name);
   if (vm === undefined) return { reason: 'VirtualMachineNotFound', message: `VirtualMachine ${name} does not exist in this namespace; the pod waits for it` };

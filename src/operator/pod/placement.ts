@@ -55,6 +55,7 @@ export function schedulingFor(placement: PodPlacement | undefined, namespace: st
 /** The placement in a word, for the status. */
 export function wordFor(placement: PodPlacement | undefined): string {
   if (placement?.virtualMachine !== undefined) return placement.virtualMachine.name === undefined ? 'vm/*' : `vm/${placement.virtualMachine.name}`;
+  if (placement?.isolated !== undefined) return 'isolated';
   return placement?.any === undefined ? 'node' : 'any';
 }
 

@@ -14,6 +14,7 @@ import { isDeleting, keyFor, keyOf, type ObjectKey } from '../../kube/object.ts'
 import { virtualMachines, type InstanceType, type VirtualMachine, type VirtualMachineImage } from '../../kube/yadokari.ts';
 import { handleOfVirtualMachine } from '../../network/handle.ts';
 import type { Ipam } from '../../network/port.ts';
+import { virtualNodeName } from '../virtual-node/name.ts';
 import { anchorName, buildAnchor, isAnchorOf, type AnchorOptions } from './anchor.ts';
 import { CACHE_LAG_MS, CacheLag } from './cache-lag.ts';
 import { ensureEvictionStrategy } from './eviction.ts';
@@ -153,7 +154,8 @@ export class VirtualMachineReconciler {
 
   #observe(vm: VirtualMachine, anchor: Pod | undefined, guest: CompiledGuest | UnresolvedError, verdict: Verdict): Observed {
     const node = anchor?.spec.nodeName === undefined ? undefined : this.#context.nodes.get(anchor.spec.nodeName);
-    return { vm, anchor, node, guest, record: verdict.record, nowMs: this.#context.clock.now() };
+    const virtualNode = vm.spec.containerHost === undefined ? undefined : this.#context.nodes.get(virtualNodeName(vm));
+    return { vm, anchor, node, virtualNode, guest, record: verdict.record, nowMs: this.#context.clock.now() };
   }
 
   /** Writes the status if it changed; the result says after how many milliseconds, when it is still passing through states. */

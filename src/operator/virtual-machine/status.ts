@@ -19,6 +19,8 @@ export interface Observed {
   readonly anchor: Pod | undefined;
   /** The anchor's node, if the anchor is bound and the node exists. */
   readonly node: Node | undefined;
+  /** The Node that the machine itself is, if it is one. */
+  readonly virtualNode?: Node | undefined;
   readonly guest: CompiledGuest | UnresolvedError;
   readonly record: RunRecord;
   readonly nowMs: number;
@@ -107,6 +109,8 @@ function conditionsOf(observed: Observed, seen: GuestStatus | undefined): readon
   const drafts = [readyOf(observed, seen), scheduledOf(observed)];
   if (seen?.agentConnected === true) drafts.push({ type: 'AgentConnected', status: 'True', reason: 'AgentConnected', message: 'the guest agent answers' });
   if (seen?.phase === 'Paused') drafts.push({ type: 'Paused', status: 'True', reason: 'PausedByUser', message: 'the guest is paused' });
+  const host = containerHostOf(observed);
+  if (host !== undefined) drafts.push(host);
   if (restartRequired(observed)) {
     drafts.push({ type: 'RestartRequired', status: 'True', reason: 'SpecChanged', message: `the running guest differs from the spec; yado restart ${observed.vm.metadata.name} applies it` });
   }
@@ -128,6 +132,14 @@ function readyOf(observed: Observed, seen: GuestStatus | undefined): ConditionDr
   return no('GuestNotReady', isProbeWaitedFor(vm, anchor)
     ? 'the guest runs; its readiness probe does not succeed yet'
     : 'the guest runs; its anchor is not ready yet');
+}
+
+/** Whether the guest runs pods, in the words of its Node. */
+function containerHostOf({ vm, virtualNode }: Observed): ConditionDraft | undefined {
+  if (vm.spec.containerHost === undefined) return undefined;
+  const ready = conditionOf(virtualNode?.status?.conditions, 'Ready');
+  if (ready?.status === 'True') return { type: 'ContainerHost', status: 'True', reason: 'NodeReady', message: `pods run here; the Node is ${virtualNode?.metadata.name ?? ''}` };
+  return { type: 'ContainerHost', status: 'False', reason: ready?.reason ?? 'NodeNotReady', message: ready?.message ?? 'the guest has not answered as a node yet' };
 }
 
 /** Of a running guest whose anchor is not ready. */

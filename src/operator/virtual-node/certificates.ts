@@ -13,6 +13,8 @@ export interface NodeCertificatesContext {
   /** Indexed `virtualNode` by the name of the Node that each is. */
   readonly vms: Informer<VirtualMachine>;
   readonly nodes: Informer<Node>;
+  /** Where the agents' service account is. */
+  readonly namespace: string;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -61,7 +63,7 @@ export class NodeCertificatesReconciler {
     const host = machine?.spec.containerHost === undefined ? undefined : machine.status?.node;
     if (host === undefined) return false;
     if (spec.signerName === CLIENT_SIGNER) {
-      return isFor(spec, 'client auth', 'server auth') && subject.names.length + subject.addresses.length === 0 && nodeOfAgent(spec) === host;
+      return isFor(spec, 'client auth', 'server auth') && subject.names.length + subject.addresses.length === 0 && nodeOfAgent(spec, this.#context.namespace) === host;
     }
     const addresses = new Set(this.#context.nodes.get(host)?.status?.addresses?.map(({ address }) => address));
     return isFor(spec, 'server auth', 'client auth') && spec.username === subject.commonName
@@ -70,9 +72,9 @@ export class NodeCertificatesReconciler {
 }
 
 /** The node whose agent asks: by its certificate's name, or by the node that its service account's token is bound to. */
-function nodeOfAgent({ username = '', extra, groups = [] }: CertificateSigningRequest['spec']): string | undefined {
+function nodeOfAgent({ username = '', extra, groups = [] }: CertificateSigningRequest['spec'], namespace: string): string | undefined {
   if (groups.includes('yadokari:agents') && username.startsWith('yadokari:agent:')) return username.slice('yadokari:agent:'.length);
-  if (!/^system:serviceaccount:[^:]+:yadokari-agent$/.test(username)) return undefined;
+  if (username !== `system:serviceaccount:${namespace}:yadokari-agent`) return undefined;
   return extra?.['authentication.kubernetes.io/node-name']?.[0];
 }
 

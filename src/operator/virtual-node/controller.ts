@@ -3,8 +3,8 @@ import { LABEL_HOST, LABEL_NAMESPACE, LABEL_VIRTUAL_MACHINE, TAINT_VIRTUAL_NODE 
 import type { Log } from '../../base/log.ts';
 import { isNotFound } from '../../kube/api-error.ts';
 import type { KubeClient } from '../../kube/client.ts';
-import type { Reconcile } from '../../kube/controller.ts';
-import { nodes as nodeResource, type Node } from '../../kube/core.ts';
+import type { Reconcile, Result } from '../../kube/controller.ts';
+import { nodes as nodeResource, pods, type Node } from '../../kube/core.ts';
 import type { EventRecorder } from '../../kube/event-recorder.ts';
 import type { Informer } from '../../kube/informer.ts';
 import { isDeleting, keyFor, type ObjectKey } from '../../kube/object.ts';
@@ -16,6 +16,8 @@ export interface VirtualNodeContext {
   readonly client: KubeClient;
   readonly vms: Informer<VirtualMachine>;
   readonly nodes: Informer<Node>;
+  /** Whether pods in guests get addresses; else no machine can be a node. */
+  readonly hasPodNetwork: boolean;
   readonly events: EventRecorder;
   readonly log: Log;
 }
@@ -24,6 +26,7 @@ const FIELD_MANAGER = 'yadokari-operator';
 /** Where a guest is in the world is where its host is. */
 const TOPOLOGY = /^(topology\.kubernetes\.io\/|failure-domain\.beta\.kubernetes\.io\/)/;
 const LONGEST_LABEL = 63;
+const LOOK_AGAIN_MS = 5000;
 
 /**
  * Makes the Node of each machine with containerHost, with labels and taint, and removes it with the machine. What the
@@ -36,25 +39,39 @@ export class VirtualNodeReconciler {
     this.#context = context;
   }
 
-  readonly reconcile: Reconcile = async (key, signal) => {
+  readonly reconcile: Reconcile = async (key, signal): Promise<Result | void> => {
     const { vms, nodes } = this.#context;
     const vm = vms.get(key);
     const name = vm === undefined ? nodeOfKey(key) : virtualNodeName(vm);
     const node = nodes.get(name);
-    if (vm === undefined || isDeleting(vm) || vm.spec.containerHost === undefined) return this.#remove(key, node, signal);
+    if (vm === undefined || isDeleting(vm) || vm.spec.containerHost === undefined || !this.#context.hasPodNetwork) return this.#remove(key, node, signal);
     if (node !== undefined && machineOf(node) !== key) {
       this.#context.events.record(vm, { type: 'Warning', reason: 'NodeNameTaken', message: `there is a Node ${name} already, which is not this machine; delete it or rename the machine` });
       return;
     }
     const host = vm.status?.node === undefined ? undefined : nodes.get(vm.status.node);
     const labels = labelsOf(vm, name, host);
-    if (node !== undefined && isAsWanted(node, labels)) return;
+    const again = node !== undefined && vm.status?.printableStatus === 'Stopped' ? await this.#letPodsGo(name, signal) : undefined;
+    if (node !== undefined && isAsWanted(node, labels)) return again;
     await this.#context.client.apply(nodeResource, {
       metadata: { name, labels },
       spec: { taints: [{ key: TAINT_VIRTUAL_NODE, effect: 'NoSchedule' }] },
     }, { fieldManager: FIELD_MANAGER, signal });
     if (node === undefined) this.#context.log.info({ node: name, machine: key }, 'the machine is a node now');
+    return again;
   };
+
+  /** Pods of a guest that certainly does not run have ended; those that are to be deleted wait for nobody. */
+  async #letPodsGo(node: string, signal: AbortSignal): Promise<Result | undefined> {
+    const { client } = this.#context;
+    const { items } = await client.list(pods, { fieldSelector: `spec.nodeName=${node}`, signal });
+    for (const { metadata: { name, namespace, uid } } of items.filter(isDeleting)) {
+      await client.delete(pods, { name, ...(namespace === undefined ? {} : { namespace }) }, { gracePeriodSeconds: 0, ...(uid === undefined ? {} : { preconditions: { uid } }), signal }).catch((error: unknown) => {
+        if (!isNotFound(error)) throw error;
+      });
+    }
+    return items.length === 0 ? undefined : { requeueAfterMs: LOOK_AGAIN_MS };
+  }
 
   async #remove(key: ObjectKey, node: Node | undefined, signal: AbortSignal): Promise<void> {
     if (node === undefined || machineOf(node) !== key || isDeleting(node)) return;

@@ -40,7 +40,7 @@ async function given(vms: readonly VirtualMachine[], known: readonly Node[], req
   for (const informer of all) informer.start();
   await Promise.all(all.map((informer) => informer.waitForSync(signal)));
   const events = new EventRecorder({ client, controller: 'test', instance: 'test', log: silentLog, clock });
-  const context = { client, clock, events, log: silentLog, ...informers };
+  const context = { client, clock, events, log: silentLog, hasPodNetwork: true, namespace: 'yadokari-system', ...informers };
   return {
     api,
     node: (name: string) => api.objects.get(`/api/v1/nodes/${name}`) as unknown as Node | undefined,
@@ -119,6 +119,7 @@ describe('a certificate for the Node of a machine', () => {
     ['its identity, asked for by the agent of another node', false, own, { ...agent, username: 'yadokari:agent:n2' }],
     ['its identity, asked for by a service account on another node', false, own, account('n2')],
     ['its identity, asked for by somebody who only has the name of an agent', false, own, { ...agent, groups: ['system:authenticated'] }],
+    ['its identity, asked for by a service account of that name elsewhere', false, own, { ...account('n1'), username: 'system:serviceaccount:shop:yadokari-agent' }],
     ['its identity, asked for by another service account', false, own, { ...account('n1'), username: 'system:serviceaccount:shop:web' }],
     ['the identity of a host', false, { ...own, commonName: 'system:node:n1' }, agent],
     ['an identity with more groups', false, { ...own, organizations: ['system:nodes', 'system:masters'] }, agent],

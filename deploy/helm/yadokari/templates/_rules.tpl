@@ -7,6 +7,7 @@
   verbs:
     - list
     - watch
+    - create
     - patch
 - apiGroups:
     - yadokari.dev

@@ -4,7 +4,7 @@ import { silentLog, type Log } from '../../../base/log.ts';
 import type { KubeClient } from '../../../kube/client.ts';
 import { CalicoIpam } from '../../ipam/calico-ipam.ts';
 import { LeakCollector } from '../../ipam/leak-collector.ts';
-import { NetworkError, type GuestEndpoint, type GuestEndpointRequest, type Ipam, type NodeNetwork, type PodLookup } from '../../port.ts';
+import { NetworkError, type GuestEndpoint, type GuestEndpointRequest, type Ipam, type NodeNetwork, type PodLookup, type PodNetwork } from '../../port.ts';
 import { DhcpServer } from '../../dhcp/server.ts';
 import { CniServer } from './cni-server.ts';
 import { Containers, type Attachment, type PendingRelease } from './containers.ts';
@@ -47,6 +47,7 @@ export interface NativeNetworkOptions {
  * disposing of it stops the services and leaves every interface and route as it is.
  */
 export class NativeNetwork implements NodeNetwork {
+  readonly pods: PodNetwork;
   readonly ipam: Ipam;
   readonly #options: NativeNetworkOptions;
   readonly #log: Log;
@@ -71,6 +72,7 @@ export class NativeNetwork implements NodeNetwork {
     this.#options = options;
     this.#log = log;
     this.ipam = options.ipam ?? (calico as Ipam);
+    this.pods = { ipam: this.ipam, mtu: () => this.#ready().mtu };
     this.#batch = new IpBatch({ log });
     this.#attachments = new StateFolder(join(state, 'containers'));
     this.#releases = new StateFolder(join(state, 'releases'));

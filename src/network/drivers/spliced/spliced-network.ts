@@ -35,6 +35,7 @@ export interface SplicedNetworkOptions {
  * in the kernel and in its state folder; disposing of it stops DHCP and leaves every splice as it is.
  */
 export class SplicedNetwork implements NodeNetwork {
+  readonly pods = undefined;
   readonly #log: Log;
   readonly #batch: IpBatch;
   readonly #records: StateFolder<SpliceRecord>;

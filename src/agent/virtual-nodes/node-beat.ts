@@ -1,0 +1,126 @@
+import type { Clock } from '../../base/clock.ts';
+import { messageOf } from '../../base/errors.ts';
+import type { Log } from '../../base/log.ts';
+import type { Cri } from '../../container/cri.ts';
+import { LinkError, type GuestInfo, type GuestLink } from '../../container/link/port.ts';
+import { isNotFound } from '../../kube/api-error.ts';
+import type { KubeClient } from '../../kube/client.ts';
+import { nodes, type Node } from '../../kube/core.ts';
+import { NodeHeartbeat } from './node-heartbeat.ts';
+import { nodeStatus, type NodeFacts } from './node-status.ts';
+import { GuestGoneError, type VirtualGuest } from './virtual-node.ts';
+
+export interface NodeBeatOptions {
+  readonly guest: VirtualGuest;
+  /** With the node's own identity. */
+  readonly client: KubeClient;
+  readonly cri: Cri;
+  readonly info: GuestInfo;
+  readonly hostAddress: string;
+  /** Undefined when nobody answers there. */
+  readonly kubeletPort: number | undefined;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+const BEAT_MS = 4000;
+const SOON_MS = 500;
+const LAST_WORD_MS = 3000;
+
+/** The life signs of a node while its guest answers, and a last word when the guest is gone. */
+export class NodeBeat {
+  readonly #options: NodeBeatOptions;
+  readonly #heartbeat: NodeHeartbeat;
+  #facts: NodeFacts | undefined;
+
+  constructor(options: NodeBeatOptions) {
+    this.#options = options;
+    this.#heartbeat = new NodeHeartbeat(options.client, options.guest.host.node, options.clock);
+  }
+
+  /** Resolves when the guest was rebooted; rejects when the signal aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, guest: { link }, info } = this.#options;
+    let wake = Promise.withResolvers<void>();
+    let cameBack = false;
+    const unwatch = link.onChange((connected) => {
+      cameBack ||= connected;
+      wake.resolve();
+    });
+    try {
+      for (;;) {
+        signal.throwIfAborted();
+        wake = Promise.withResolvers<void>();
+        if (cameBack && link.connected) {
+          cameBack = false;
+          if (await isRebooted(link, info, signal)) return;
+        }
+        await this.#beat(signal);
+        await Promise.race([wake.promise, clock.sleep(this.#facts?.unready === undefined ? BEAT_MS : SOON_MS, signal)]);
+      }
+    } finally {
+      unwatch();
+      if (signal.reason instanceof GuestGoneError) await this.#lastWord(signal.reason);
+    }
+  }
+
+  async #beat(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    const [node, facts] = await Promise.all([this.#node(signal), this.#look(signal)]);
+    this.#facts = facts;
+    // The operator makes the Node; without one there is nothing to say.
+    if (node === undefined || facts === undefined) return;
+    if (this.#isOverwritten(node)) this.#heartbeat.forget();
+    await this.#heartbeat.report(nodeStatus(facts, node.status?.conditions ?? [], clock.now()), signal);
+    if (facts.unready === undefined) await this.#heartbeat.renew(node, signal);
+  }
+
+  async #lastWord({ code, message }: GuestGoneError): Promise<void> {
+    if (this.#facts === undefined) return;
+    const { clock, log, guest } = this.#options;
+    const status = nodeStatus({ ...this.#facts, unready: { reason: code, message } }, this.#heartbeat.lastStatus?.conditions ?? [], clock.now());
+    await this.#heartbeat.report(status, AbortSignal.timeout(LAST_WORD_MS)).catch((error: unknown) => {
+      log.debug({ node: guest.host.node, error: messageOf(error) }, 'the last word was not heard');
+    });
+  }
+
+  async #node(signal: AbortSignal): Promise<Node | undefined> {
+    const { client, guest } = this.#options;
+    try {
+      return await client.get(nodes, { name: guest.host.node }, signal);
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /** Undefined while nothing has ever been seen. */
+  async #look(signal: AbortSignal): Promise<NodeFacts | undefined> {
+    const { cri, info, hostAddress, kubeletPort, guest: { host, link } } = this.#options;
+    try {
+      const [runtime, conditions, pressure] = await Promise.all([this.#facts?.runtime ?? cri.version(signal), cri.status(signal), link.pressure(signal)]);
+      const failing = conditions.find((condition) => !condition.status);
+      const unready = failing === undefined ? undefined : { reason: 'KubeletNotReady', message: `container runtime: ${failing.type}: ${failing.message === '' ? failing.reason : failing.message}` };
+      return { host, hostAddress, kubeletPort: kubeletPort ?? 0, info, runtime, pressure, unready };
+    } catch (error) {
+      signal.throwIfAborted();
+      const unready = { reason: 'GuestUnreachable', message: `the guest's container runtime does not answer: ${messageOf(error)}` };
+      return this.#facts === undefined ? undefined : { ...this.#facts, unready };
+    }
+  }
+
+  /** The controller that notices silent nodes writes Unknown over what was said. */
+  #isOverwritten(node: Node): boolean {
+    const said = this.#heartbeat.lastStatus?.conditions.find(({ type }) => type === 'Ready')?.status;
+    return said !== undefined && node.status?.conditions?.find(({ type }) => type === 'Ready')?.status !== said;
+  }
+}
+
+async function isRebooted(link: GuestLink, info: GuestInfo, signal: AbortSignal): Promise<boolean> {
+  try {
+    return (await link.info(signal)).bootId !== info.bootId;
+  } catch (error) {
+    if (error instanceof LinkError) return false;
+    throw error;
+  }
+}
