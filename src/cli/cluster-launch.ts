@@ -1,4 +1,4 @@
-import { basename, join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { Option, type Command } from 'commander';
 import { bundleProgram } from '../local/bundle.ts';
 import { requireRoot } from '../local/cluster.ts';
@@ -29,6 +29,7 @@ export interface LaunchOptions extends ClusterOptions {
   readonly cache: string;
   readonly binaries?: string;
   readonly image: readonly string[];
+  readonly import: readonly string[];
   readonly manifests: readonly string[];
   readonly kubeconfig?: string | false;
   readonly packages: boolean;
@@ -42,6 +43,7 @@ export function withLaunchOptions(command: Command): Command {
     .option('--cache <folder>', 'where built programs and images are kept', defaultCacheRoot)
     .option('--binaries <folder>', 'take Kubernetes, etcd and coredns from here instead of building them')
     .option('--image <archive>', 'one more OCI archive that every node gets; repeatable', append, [])
+    .option('--import <file>', 'one more file below /var/lib/yadokari/import of every node, for images of source file; repeatable', append, [])
     .option('--manifests <path>', 'more YAML to apply, a file or folder; repeatable', append, [])
     .option('--kubeconfig <file>', 'kubeconfig that gets the context (default: as kubectl chooses)')
     .option('--no-kubeconfig', 'leave kubeconfigs alone')
@@ -96,7 +98,7 @@ async function launch(options: LaunchOptions, context: CliContext, { imports = n
     stateRoot: options.stateRoot,
     cluster: {
       name: options.name, nodes: options.nodes, binaries: tools.binaries, cni, cniPlugins: { ...tools.cniPlugins, ...plugins },
-      imports: [guest.path, ...(host === undefined ? [] : [host.path]), ...(imports.has(basename(containers.path)) ? [containers.path] : [])],
+      imports: [guest.path, ...(host === undefined ? [] : [host.path]), ...(imports.has(basename(containers.path)) ? [containers.path] : []), ...options.import.map((file) => resolve(file))],
       ...installation,
       images: [containers.path, ...installation.images, ...options.image],
       manifests: [...installation.manifests, ...options.manifests],

@@ -6,6 +6,7 @@ import { registerDebug } from './debug-command.ts';
 import { registerDemo } from './demo-command.ts';
 import { registerDoctor } from './doctor-command.ts';
 import { registerDown } from './down-command.ts';
+import { registerImage } from './image-command.ts';
 import { registerLogs } from './logs-command.ts';
 import { registerNode } from './node-command.ts';
 import { registerPower } from './power-command.ts';
@@ -18,7 +19,7 @@ import { registerVersion } from './version-command.ts';
 /** Every command, each adding itself. */
 const commands = [
   registerUp, registerDemo, registerDown, registerStatus, registerNode, registerLogs,
-  registerPower, registerConsole, registerTop, registerDoctor, registerDebug, registerVersion, registerCompletion, registerSupervise,
+  registerImage, registerPower, registerConsole, registerTop, registerDoctor, registerDebug, registerVersion, registerCompletion, registerSupervise,
 ] as const;
 
 export function createProgram(context: CliContext): Command {

@@ -17,8 +17,10 @@ export interface FolderOptions {
 }
 
 /**
- * Files of pods on the machine whose runtime runs them. Paths are relative to `root`. All calls are idempotent; a
- * path that leaves `root`, by itself or through a symbolic link, is refused.
+ * Files of pods on the machine whose runtime runs them. Paths are relative to `root`. All calls are idempotent. The
+ * first part of a path is a folder of its own, such as one pod's: a path that leaves it, by itself or through a
+ * symbolic link that a container has made, is refused, and so is a rename from one to another. Content of more than
+ * 16 MiB in one call is refused too.
  */
 export interface PodFiles {
   /** Absolute path of all pods' files, as the container runtime sees it; mounts of containers name it. */
@@ -39,7 +41,7 @@ export interface PodFiles {
   readFrom(path: string, offset: number, signal?: AbortSignal): Promise<Readable | undefined>;
   stat(path: string, signal?: AbortSignal): Promise<{ readonly sizeBytes: number; readonly inode: number } | undefined>;
   rename(from: string, to: string, signal?: AbortSignal): Promise<void>;
-  /** Names in a folder; none when there is no folder. */
+  /** Sorted names in a folder, of '' in the root; none when there is no folder. */
   list(path: string, signal?: AbortSignal): Promise<readonly string[]>;
   /** Bytes that a tree takes up on disk or in memory. */
   usage(path: string, signal?: AbortSignal): Promise<number>;

@@ -13,6 +13,8 @@ export interface GuestDefinition {
   /** In boot order. */
   readonly disks: readonly GuestDisk[];
   readonly interfaces: readonly GuestInterface[];
+  /** Byte streams between host and guest, beside that of the QEMU guest agent. */
+  readonly channels?: readonly GuestChannel[];
   /** File to which everything that the serial console prints is appended; it outlives restarts of all daemons. */
   readonly consoleLogPath: string;
   /** Value of the SMBIOS serial number and, with a NoCloud seed, the instance id. */
@@ -45,6 +47,14 @@ export interface GuestInterface {
   readonly tap: string;
   readonly macAddress: string;
   readonly mtu: number;
+}
+
+/** A virtio-serial port. */
+export interface GuestChannel {
+  /** What the guest knows it by: /dev/virtio-ports/<name>. */
+  readonly name: string;
+  /** Of the unix socket that the hypervisor listens on while the guest runs; its folder exists. One connection at a time. */
+  readonly path: string;
 }
 
 /**

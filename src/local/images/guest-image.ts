@@ -8,7 +8,7 @@ import { run } from '../../base/process.ts';
 import { cachedBuild } from './build-cache.ts';
 import { cpioArchive } from './cpio-archive.ts';
 import { FileTree } from './file-tree.ts';
-import { concretePackage, librariesOf, unpackPackages } from './packages.ts';
+import { concretePackage, librariesOf, unpackPackages, type PackageOptions } from './packages.ts';
 import { tarArchive } from './tar-archive.ts';
 
 /** The tiny guest: Debian's cloud kernel, busybox and the QEMU guest agent in an initial RAM disk. */
@@ -34,44 +34,70 @@ export const guestCommandLine =
 
 export const guestMemoryFloorMiB = 128;
 
-/** Loaded before the network and the seed are looked at; what they depend on is added. */
-const firstModules = ['virtio_pci', 'virtio_net', 'virtio_blk', 'virtio_console'] as const;
-/** Loaded once the guest is ready. */
-const secondModules = ['button', 'evdev', 'virtio-rng', 'virtio_balloon'] as const;
-/** At hand for scripts in the guest. */
-const otherModules = ['isofs', 'virtiofs', 'overlay', 'veth', 'bridge'] as const;
+/** The kernel modules of a guest; what they depend on is added. */
+export interface GuestModules {
+  /** Loaded before the network and the seed are looked at. */
+  readonly first: readonly string[];
+  /** Loaded once the guest is ready. */
+  readonly second: readonly string[];
+  /** At hand for scripts in the guest. */
+  readonly other: readonly string[];
+}
 
-const scripts = ['agent', 'dhcp', 'seed', 'power-button', 'user-data'] as const;
+export const tinyModules: GuestModules = {
+  first: ['virtio_pci', 'virtio_net', 'virtio_blk', 'virtio_console'],
+  second: ['button', 'evdev', 'virtio-rng', 'virtio_balloon'],
+  other: ['isofs', 'virtiofs', 'overlay', 'veth', 'bridge'],
+};
+
+const scripts = ['agent', 'dhcp', 'network', 'seed', 'power-button', 'user-data'] as const;
 
 /** Builds the tiny guest from Debian's packages, or finds the one built before. Needs apt and the network only then. */
 export async function buildGuestImage(options: ImageBuildOptions): Promise<GuestImage> {
-  const assets = await readAssets();
   const path = await cachedBuild({
     name: 'tiny.tar',
     cacheFolder: options.cacheFolder,
-    inputs: [await readFile(new URL(import.meta.url), 'utf8'), ...assets.values()],
+    inputs: await guestSources(),
     build: (folder) => (options.progress ?? silentProgress).step('building the guest image', async (step) => {
       step.update("fetching Debian's packages");
       const work = { folder, ...(options.signal === undefined ? {} : { signal: options.signal }) };
-      const architecture = (await run('dpkg', ['--print-architecture'])).trim();
-      const kernelPackage = await concretePackage(`linux-image-cloud-${architecture}`, /^linux-image-\d.*-cloud-/, work);
-      const [kernel = '', busybox = '', agent = ''] = await unpackPackages([kernelPackage, 'busybox', 'qemu-guest-agent'], work);
+      const packages = await unpackGuestPackages(work);
       step.update('packing');
-      const tree = await rootTree(assets, { kernel, busybox, agent }, options.signal);
-      const initrd = await promisify(zstdCompress)(cpioArchive(tree), { params: { [constants.ZSTD_c_compressionLevel]: 19 } });
-      return tarArchive(new FileTree().file('vmlinuz', await readKernel(kernel)).file('initrd.img', initrd).file('cmdline', Buffer.from(`${guestCommandLine}\n`)));
+      const tree = await guestTree(packages, tinyModules, options.signal);
+      return packGuest(packages, tree, guestCommandLine);
     }),
   });
   return { path, commandLine: guestCommandLine, minimumMemoryMiB: guestMemoryFloorMiB };
 }
 
-interface Sources {
+/** What every guest depends on that is built here. */
+export async function guestSources(): Promise<readonly string[]> {
+  return [await readFile(new URL(import.meta.url), 'utf8'), ...(await readAssets()).values()];
+}
+
+/** Folders of the unpacked packages of every guest. */
+export interface GuestPackages {
   readonly kernel: string;
   readonly busybox: string;
   readonly agent: string;
 }
 
-async function rootTree(assets: ReadonlyMap<string, string>, from: Sources, signal?: AbortSignal): Promise<FileTree> {
+export async function unpackGuestPackages(work: PackageOptions): Promise<GuestPackages> {
+  const architecture = (await run('dpkg', ['--print-architecture'])).trim();
+  const kernelPackage = await concretePackage(`linux-image-cloud-${architecture}`, /^linux-image-\d.*-cloud-/, work);
+  const [kernel = '', busybox = '', agent = ''] = await unpackPackages([kernelPackage, 'busybox', 'qemu-guest-agent'], work);
+  return { kernel, busybox, agent };
+}
+
+/** The archive that a VirtualMachineImage of format `tar` takes: kernel, initial RAM disk and command line. */
+export async function packGuest(packages: GuestPackages, tree: FileTree, commandLine: string, zstdLevel = 19): Promise<Buffer> {
+  const initrd = await promisify(zstdCompress)(cpioArchive(tree), { params: { [constants.ZSTD_c_compressionLevel]: zstdLevel } });
+  return tarArchive(new FileTree().file('vmlinuz', await readKernel(packages.kernel)).file('initrd.img', initrd).file('cmdline', Buffer.from(`${commandLine}\n`)));
+}
+
+/** The files of the tiny guest; others begin with them. */
+export async function guestTree(from: GuestPackages, modules: GuestModules, signal?: AbortSignal): Promise<FileTree> {
+  const assets = await readAssets();
   const tree = new FileTree();
   for (const folder of ['dev', 'proc', 'sys', 'run', 'root', 'mnt', 'var', 'www', 'etc/acpi']) tree.folder(folder);
   tree.folder('tmp', 0o1777).link('var/run', '../run').characterDevice('dev/console', 5, 1).characterDevice('dev/null', 1, 3, 0o666);
@@ -79,7 +105,7 @@ async function rootTree(assets: ReadonlyMap<string, string>, from: Sources, sign
   const agent = join(from.agent, 'usr/sbin/qemu-ga');
   await tree.copy('usr/sbin/qemu-ga', agent);
   for (const library of await librariesOf([agent], signal)) await tree.copy(library.slice(1), library);
-  await addModules(tree, from.kernel);
+  await addModules(tree, from.kernel, modules);
   const asset = (name: string) => assets.get(name) ?? '';
   tree.link('init', 'bin/busybox').file('etc/inittab', asset('inittab')).file('etc/rc', asset('rc'), 0o755).file('sbin/shutdown', asset('shutdown'), 0o755);
   for (const name of scripts) tree.file(`usr/lib/yadokari/${name}`, asset(name), 0o755);
@@ -111,7 +137,7 @@ async function addNameServices(tree: FileTree, libc: string): Promise<void> {
   }
 }
 
-async function addModules(tree: FileTree, kernel: string): Promise<void> {
+async function addModules(tree: FileTree, kernel: string, wanted: GuestModules): Promise<void> {
   const modules = join(kernel, 'lib/modules');
   const release = (await readdir(modules))[0] ?? '';
   const files = new Map((await readdir(join(modules, release), { recursive: true })).filter((path) => path.endsWith('.ko')).map((path) => [moduleName(path), path]));
@@ -124,14 +150,14 @@ async function addModules(tree: FileTree, kernel: string): Promise<void> {
     tree.file(`lib/modules/${release}/${name}.ko`, withoutSignature(content));
     for (const needed of dependenciesOf(content)) await add(needed);
   };
-  for (const name of [...firstModules, ...secondModules, ...otherModules]) await add(moduleName(name));
+  for (const name of [...wanted.first, ...wanted.second, ...wanted.other]) await add(moduleName(name));
   if (!needs.has('virtio_net')) throw new YadoError('ImageBuildFailed', `the kernel package has no virtio modules in ${modules}`, { disposition: 'stalled' });
   // modprobe loads what a module needs from the last to the first of its line.
   const loadOrder = (name: string): string[] => [...new Set((needs.get(name) ?? []).flatMap((needed) => [...loadOrder(needed), needed]))];
   const lines = [...needs.keys()].map((name) => `${name}.ko:${loadOrder(name).toReversed().map((needed) => ` ${needed}.ko`).join('')}\n`);
   tree.file(`lib/modules/${release}/modules.dep`, lines.join(''));
   const listed = (names: readonly string[]) => `${names.map(moduleName).filter((name) => needs.has(name)).join(' ')}\n`;
-  tree.file('lib/modules/first', listed(firstModules)).file('lib/modules/second', listed(secondModules));
+  tree.file('lib/modules/first', listed(wanted.first)).file('lib/modules/second', listed(wanted.second));
 }
 
 function moduleName(path: string): string {

@@ -37,6 +37,12 @@ for (const { file, guest, acceleration } of cases) {
   });
 }
 
+test('channels come after the agent\'s', () => {
+  const xml = domainXml({ ...tiny, channels: [{ name: 'dev.yadokari.relay.0', path: "/d/it's/relay.sock" }] }, { acceleration: 'tcg', startedAt: 0, limited: false });
+  const [, channel] = xml.match(/<channel.*/g) ?? [];
+  assert.equal(channel, "<channel type='unix'><source mode='bind' path='/d/it&apos;s/relay.sock'/><target type='virtio' name='dev.yadokari.relay.0'/></channel>");
+});
+
 test('disks are lettered as Linux does it', () => {
   assert.deepEqual([0, 25, 26, 27, 701, 702].map((position) => device('vd', position)), ['vda', 'vdz', 'vdaa', 'vdab', 'vdzz', 'vdaaa']);
 });

@@ -101,6 +101,7 @@ function deviceLines(guest: GuestDefinition, q35: boolean): string[] {
     `</serial>`,
     `<console type='pty'><target type='serial' port='0'/></console>`,
     `<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>`,
+    ...(guest.channels ?? []).map(({ name, path }) => `<channel type='unix'><source mode='bind' path='${attribute(path)}'/><target type='virtio' name='${attribute(name)}'/></channel>`),
     `<input type='mouse' bus='ps2'/>`,
     `<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>`,
     `<memballoon model='virtio' freePageReporting='on'/>`,

@@ -1,0 +1,3 @@
+module yadokari.dev/yado-relay
+
+go 1.26
