@@ -6,7 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import { run } from '../../src/base/process.ts';
 import { conditionOf } from '../../src/kube/conditions.ts';
 import { nodes, pods, type Node, type Pod } from '../../src/kube/core.ts';
-import { yadoPods, type YadoPod } from '../../src/kube/yadokari.ts';
+import { yadoPods } from '../../src/kube/yadokari.ts';
 import { buildContainerImages } from '../../src/local/images/container-images.ts';
 import { defaultCacheRoot } from '../../src/local/layout.ts';
 import { object, startTestCluster, type TestCluster } from '../env/cluster.ts';
@@ -27,7 +27,14 @@ const host = (name: string, spec: object = {}): string => object('VirtualMachine
   ...spec,
 });
 const container = (command: string, more: object = {}) => ({ name: 'c', image: IMAGE, imagePullPolicy: 'Never', command: ['sh', '-c', command], ...more });
-const web = "mkdir -p /www/cgi-bin; printf '#!/bin/sh\\nprintf \"Content-Type: text/plain\\\\r\\\\n\\\\r\\\\nYou are %s.\" $REMOTE_ADDR\\n' > /www/cgi-bin/who; chmod +x /www/cgi-bin/who; echo up > /www/index.html; exec httpd -f -p 80 -h /www";
+const web = `mkdir -p /www/cgi-bin
+cat > /www/cgi-bin/who <<'END'
+#!/bin/sh
+printf 'Content-Type: text/plain\\r\\n\\r\\nYou are %s.' "$REMOTE_ADDR"
+END
+chmod +x /www/cgi-bin/who
+echo up > /www/index.html
+exec httpd -f -p 0.0.0.0:80 -h /www`;
 const inVm = (name: string, spec: object, labels: object = {}): string => `---\n${JSON.stringify({ apiVersion: 'v1', kind: 'Pod', metadata: { name, labels }, spec: { terminationGracePeriodSeconds: 1, tolerations: [{ key: 'yadokari.dev/virtual-node', operator: 'Exists' }], nodeSelector: { 'yadokari.dev/virtual-machine': 'shell', 'yadokari.dev/namespace': NAMESPACE }, ...spec } })}\n`;
 
 /** Containers inside of a machine, on real parts: a guest with containerd, the agent that plays its kubelet, and kubectl. */
@@ -134,7 +141,7 @@ describe('a machine that is a node', { timeout: 900_000 }, () => {
     for (const [machine, reason] of [['absent', 'VirtualMachineNotFound'], ['plain', 'NotAContainerHost'], ['halted', 'VirtualMachineNotRunning']] as const) {
       await cluster.apply(NAMESPACE, object('Pod', `on-${machine}`, { placement: { virtualMachine: { name: machine } }, containers: [container('sleep 9')] }));
       await cluster.eventually(`on-${machine} says why`, async () => {
-        const { status } = await cluster.client.get(yadoPods, { namespace: NAMESPACE, name: `on-${machine}` }) as YadoPod;
+        const { status } = await cluster.client.get(yadoPods, { namespace: NAMESPACE, name: `on-${machine}` });
         return conditionOf(status?.conditions, 'PodScheduled')?.reason === reason;
       }, 30_000, NAMESPACE);
     }
@@ -164,7 +171,7 @@ describe('a machine that is a node', { timeout: 900_000 }, () => {
   it('tells its guest nothing that opens the API', async () => {
     const seen = await kubectl('exec', 'web', '--', 'sh', '-c', 'cat /proc/cmdline; ls /var/run/secrets/kubernetes.io/serviceaccount');
     assert.doesNotMatch(seen, /kubeconfig|PRIVATE KEY/);
-    await assert.rejects(kubectl('auth', 'can-i', 'get', 'secrets', '-A', '--as', `system:node:${NODE}`, '--as-group', 'system:nodes'), (error: Error & { stdout?: string }) => /no/.test(String(error.stdout ?? error.message)));
+    await assert.rejects(kubectl('auth', 'can-i', 'get', 'secrets', '-A', '--as', `system:node:${NODE}`, '--as-group', 'system:nodes'), (error: Error & { stdout?: string }) => /no/.test(error.stdout ?? error.message));
   });
 
   it('goes with its machine, and leaves nothing behind', async () => {

@@ -8,7 +8,7 @@ import type { KubeClient } from '../../kube/client.ts';
 import { nodes, type Node } from '../../kube/core.ts';
 import { NodeHeartbeat } from './node-heartbeat.ts';
 import { nodeStatus, type NodeFacts } from './node-status.ts';
-import { GuestGoneError, type VirtualGuest } from './virtual-node.ts';
+import { GuestGoneError, type VirtualGuest } from './options.ts';
 
 export interface NodeBeatOptions {
   readonly guest: VirtualGuest;

@@ -14,7 +14,7 @@ import { NodeReviewer } from './node-reviewer.ts';
 import { VirtualNodeAddresses } from './pod-addresses.ts';
 import { NodePodReferences } from './pod-references.ts';
 import { NodePodStatuses } from './pod-statuses.ts';
-import type { VirtualGuest, VirtualNodeOptions } from './virtual-node.ts';
+import type { VirtualGuest, VirtualNodeOptions } from './options.ts';
 
 const SOON_MS = 300;
 
@@ -36,7 +36,7 @@ export async function liveAsNode(options: VirtualNodeOptions, guest: VirtualGues
   for (const pod of podInformer.list()) runner.upsert(pod as PodManifest);
   runner.markSynced();
   const rebooted = new AbortController();
-  const serving = await serve(options, guest, { client, cri, info, pods: podInformer }, signal);
+  const serving = await serve(options, guest, { client, cri, pods: podInformer }, signal);
   try {
     const beat = new NodeBeat({ ...options, guest, client, cri, info, kubeletPort: serving?.port });
     await Promise.all([runner.run(AbortSignal.any([signal, rebooted.signal])), beat.run(signal).finally(() => rebooted.abort(new Error('the guest was rebooted')))]);
@@ -52,7 +52,8 @@ async function firstInfo({ clock, network }: VirtualNodeOptions, { link }: Virtu
       await link.setNetwork({ mtu: network.mtu() }, signal);
       return info;
     } catch (error) {
-      if (!(error instanceof LinkError) || error.code !== 'LinkDown') throw error;
+      // It boots: the relay may be there before the network is.
+      if (!(error instanceof LinkError)) throw error;
       await clock.sleep(SOON_MS, signal);
     }
   }
@@ -89,7 +90,7 @@ function contextOf(options: VirtualNodeOptions, { host, link }: VirtualGuest, li
 }
 
 /** The node's kubelet server. Without a signed certificate there is none: pods run, but logs and exec have nobody to ask. */
-async function serve(options: VirtualNodeOptions, { host, link }: VirtualGuest, { client, cri, info, pods: known }: Life & { readonly pods: Informer<Pod> }, signal: AbortSignal): Promise<{ readonly server: KubeletServer; readonly port: number } | undefined> {
+async function serve(options: VirtualNodeOptions, { host, link }: VirtualGuest, { client, cri, pods: known }: Omit<Life, 'info'> & { readonly pods: Informer<Pod> }, signal: AbortSignal): Promise<{ readonly server: KubeletServer; readonly port: number } | undefined> {
   const { clock, log, hostAddress, firstKubeletPort } = options;
   const { node } = host;
   try {
@@ -100,7 +101,7 @@ async function serve(options: VirtualNodeOptions, { host, link }: VirtualGuest, 
     ]);
     const server = new KubeletServer({
       node: {
-        node, cri, link, info,
+        node, cri, link,
         pods: () => known.list() as readonly PodManifest[],
         pod: (namespace, name) => known.get(keyFor(namespace, name)) as PodManifest | undefined,
       },

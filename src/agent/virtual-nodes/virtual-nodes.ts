@@ -1,6 +1,7 @@
 import type { GuestLink } from '../../container/link/port.ts';
 import type { Anchor } from '../anchor.ts';
-import { GuestGoneError, VirtualNode, type VirtualNodeOptions } from './virtual-node.ts';
+import { GuestGoneError, type VirtualNodeOptions } from './options.ts';
+import { VirtualNode } from './virtual-node.ts';
 
 export interface VirtualNodesOptions extends VirtualNodeOptions {
   /** The way into the guest of a machine, by its uid. */

@@ -37,6 +37,9 @@ func putNetwork(r *http.Request) (any, error) {
 	if err := setForwarding(); err != nil {
 		return nil, err
 	}
+	if err := routeOutwards(); err != nil {
+		return nil, err
+	}
 	if err := linkPlugins(); err != nil {
 		return nil, err
 	}
@@ -57,6 +60,7 @@ func setForwarding() error {
 	for _, name := range append(uplinks(), "all", "default") {
 		values["conf/"+name+"/rp_filter"] = "0"
 		values["conf/"+name+"/send_redirects"] = "0"
+		values["conf/"+name+"/accept_redirects"] = "0"
 	}
 	for _, name := range uplinks() {
 		values["conf/"+name+"/proxy_arp"] = "1"

@@ -18,6 +18,8 @@ export interface GoneNodesContext {
 export const ALL_NODES: ObjectKey = 'nodes';
 /** A Node may have been deleted while nobody watched. */
 const AGAIN_MS = 300_000;
+/** What still ran there may have taken an address meanwhile. */
+const SOON_MS = 10_000;
 
 /** Gives back the addresses and blocks of nodes whose Node object is gone. */
 export class GoneNodesReconciler {
@@ -29,12 +31,14 @@ export class GoneNodesReconciler {
 
   readonly reconcile: Reconcile = async (_key, signal) => {
     const { nodes, ipam, log } = this.#context;
+    let released = 0;
     for (const name of await ipam.nodes(signal)) {
       if (nodes.get(name) !== undefined || await this.#exists(name, signal)) continue;
       await ipam.releaseNode(name, signal);
+      released += 1;
       log.info({ node: name }, 'the Node is gone: its containers\' addresses and its idle blocks are free again');
     }
-    return { requeueAfterMs: AGAIN_MS };
+    return { requeueAfterMs: released === 0 ? AGAIN_MS : SOON_MS };
   };
 
   /** The cache may be behind. */

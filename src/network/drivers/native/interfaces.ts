@@ -89,6 +89,8 @@ export async function setWorkloadSysctls(name: string): Promise<void> {
     [`ipv4/conf/${name}/forwarding`]: '1',
     [`ipv4/conf/${name}/rp_filter`]: '1',
     [`ipv4/conf/${name}/route_localnet`]: '0',
+    // A guest that is a node sends what its pods say to each other this way too.
+    [`ipv4/conf/${name}/send_redirects`]: '0',
   });
   // A host without IPv6 has no such file.
   await setSysctls({ [`ipv6/conf/${name}/disable_ipv6`]: '1' }).catch(() => {});
