@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { parse } from 'yaml';
@@ -7,12 +9,16 @@ import { registerGuestMetrics } from '../../src/agent/guest-metrics.ts';
 import { kinds } from '../../src/api/kinds.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
+import { run, type CommandError } from '../../src/base/process.ts';
 import { createMetrics } from '../../src/kube/metrics.ts';
 import type { KubeObject } from '../../src/kube/object.ts';
 import { SimulatedHypervisor } from '../../src/vm/drivers/simulated/hypervisor.ts';
+import { packagedChart, previousRelease, projectVersion, releaseArchive } from '../../tools/releases.ts';
 import { chartFolder, Helm, objectsOf, type Values } from '../env/helm.ts';
 import { chartVariants } from '../env/chart-variants.ts';
 import { bindingsOf, containersOf, rulesOf } from '../env/chart-objects.ts';
+
+const root = join(import.meta.dirname, '../..');
 
 /** Values that the schema refuses, and what it says of which. */
 const wrong: readonly (readonly [what: string, values: Values, says: RegExp])[] = [
@@ -71,10 +77,37 @@ describe('the chart', () => {
   });
 
   it('has the version of the project', () => {
-    const { version } = JSON.parse(readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8')) as { version: string };
     const chart = parse(read('Chart.yaml')) as { version: string; appVersion: string };
-    assert.deepEqual([chart.version, chart.appVersion], [version, version]);
+    assert.deepEqual([chart.version, chart.appVersion], [projectVersion(), projectVersion()]);
   });
+
+  it('is packaged to the same bytes each time, and renders the same from them', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'yado-chart-'));
+    try {
+      // Another order of writing, other times and other modes.
+      const [copy, archive] = [join(folder, 'copy'), join(folder, 'chart.tgz')];
+      await cp(chartFolder, copy, { recursive: true, filter: (path) => !path.endsWith('Chart.yaml') });
+      await writeFile(join(copy, 'Chart.yaml'), read('Chart.yaml'), { mode: 0o600 });
+      await writeFile(join(copy, '.Chart.yaml.swp'), 'an editor is open');
+      const bytes = await packagedChart(chartFolder);
+      assert.ok(bytes.equals(await packagedChart(copy)));
+      await writeFile(archive, bytes);
+      assert.equal(await helm.run('template', 'yadokari', archive), await helm.template());
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  for (const [what, version, says] of [
+    ['what was released already', previousRelease(), /exists; what was released does not change/],
+    ['what the files disagree about', '99.0.0', /package\.json is .*, not 99\.0\.0\n.*appVersion in Chart\.yaml is .*CHANGELOG\.md has no heading "## 99\.0\.0 - /s],
+    ['what is no version', '1.0', /npm run release -- 1\.2\.3/],
+  ] as const) {
+    it(`is not released: ${what}`, async () => {
+      await assert.rejects(run(process.execPath, [join(root, 'tools/release.ts'), version]), (error: CommandError) => says.test(error.stderr));
+      assert.ok(!existsSync(releaseArchive('99.0.0')));
+    });
+  }
 
   it('renders each object once, in the release\'s namespace or in none', () => each((objects) => {
     const names = objects.map(({ apiVersion, kind, metadata: { name, namespace = '' } }) => `${apiVersion} ${kind} ${namespace}/${name}`);

@@ -83,6 +83,17 @@ describe('yado demo', { timeout: 600_000 }, () => {
     assert.deepEqual(await tracesOf(plan, layout), []);
   });
 
+  it('shows a Pod inside of a machine that reaches all others and is reached by them, on two nodes', async () => {
+    const { ended } = start('demo', '--demo', 'pod-in-vm', '--once', '--nodes', '2');
+    const plan = await planOf();
+    const result = await ended;
+    assert.equal(result.code, 0, result.stderr);
+    const rows = result.stdout.split('\n').filter((line) => /: each saw this address$/.test(line)).map((line) => line.split(/ +/));
+    assert.deepEqual(rows.map(([workload = '', kind = '']) => `${kind} ${workload}`).toSorted(), ['Pod inside', 'Pod outside', 'VirtualMachine plain', 'VirtualMachine shell'], result.stdout);
+    assert.equal(rows.find(([workload]) => workload === 'inside')?.[3], 'shell.default');
+    assert.deepEqual(await tracesOf(plan, layout), []);
+  });
+
   it('takes everything along when it is killed in the middle', async () => {
     const { child, ended } = start('demo', '--once');
     const plan = await planOf();

@@ -125,6 +125,29 @@ describe('a machine that is a node', { timeout: 900_000 }, () => {
     assert.match(said, new RegExp(`^blues3cret blue ${NODE}\\n${NAMESPACE}\\nYou are ${(await pod('configured')).status?.podIP}\\.$`));
   });
 
+  it('runs the containers that a machine lists itself, in its own guest', async () => {
+    await kubectl('patch', 'vm', 'shell', '--type=merge', '-p', JSON.stringify({ spec: { containers: [container('echo from $HOSTNAME; sleep 1000', { name: 'own' })] } }));
+    const own = await cluster.eventually('the workload is Ready', async () => {
+      const found = await pod('shell');
+      return conditionOf(found.status?.conditions, 'Ready')?.status === 'True' && found;
+    }, START_MS, NAMESPACE);
+    assert.equal(own.spec.nodeName, NODE);
+    assert.equal(await kubectl('logs', 'shell'), 'from shell\n');
+    await kubectl('patch', 'vm', 'shell', '--type=json', '-p', JSON.stringify([{ op: 'remove', path: '/spec/containers' }]));
+    await cluster.eventually('the workload is gone', async () => (await kubectl('get', 'pods', '-l', 'yadokari.dev/workload', '-o', 'name')) === '', START_MS, NAMESPACE);
+  });
+
+  it('makes a machine for a Pod that wants to be alone, and stops it when the Pod has ended', async () => {
+    await cluster.apply(NAMESPACE, object('Pod', 'alone', { placement: { isolated: { preload: 'container-images' } }, restartPolicy: 'Never', containers: [container('echo alone in $(hostname); exit 3')] }));
+    await cluster.eventually('alone has ended', async () => (await pod('alone')).status?.phase === 'Failed', START_MS * 2, NAMESPACE);
+    const ended = await pod('alone');
+    assert.equal(ended.spec.nodeName, `alone-vm.${NAMESPACE}`);
+    assert.equal(ended.status?.containerStatuses?.[0]?.state?.terminated?.exitCode, 3);
+    await cluster.vmThat(NAMESPACE, 'alone-vm', 'is stopped', (vm) => vm.status?.printableStatus === 'Stopped', 60_000);
+    await kubectl('delete', 'ypod', 'alone');
+    await cluster.eventually('the machine is gone', async () => !(await kubectl('get', 'vm', '-o', 'name')).includes('alone-vm'), 60_000, NAMESPACE);
+  });
+
   it('refuses what it cannot do, and pods of other namespaces, by name', async () => {
     await cluster.apply(NAMESPACE, inVm('hostpath', { volumes: [{ name: 'v', hostPath: { path: '/' } }], containers: [container('sleep 9')] }));
     await cluster.apply('default', inVm('stranger', { containers: [container('sleep 9')] }));

@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { copyFile, mkdir, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { run } from '../../src/base/process.ts';
@@ -79,9 +79,24 @@ export class HostRuntime implements AsyncDisposable {
       await client.removeSandbox(id);
     }
     await this.kill();
+    await this.#endShims();
+    await this.#unmountAll();
     await run('ip', ['netns', 'del', name]);
     await destroyCgroup(await detectHierarchies(), name);
     await eventually(() => rm(folder, { recursive: true, force: true }));
+  }
+
+  async #unmountAll(): Promise<void> {
+    const mounts = (await readFile('/proc/self/mounts', 'utf8')).split('\n').map((line) => line.split(' ')[1] ?? '');
+    for (const path of mounts.filter((mount) => mount.startsWith(`${this.#options.folder}/`)).toReversed()) await run('umount', ['--lazy', path]);
+  }
+
+  /** Who is killed while it makes a sandbox forgets the shim that it has started. */
+  async #endShims(): Promise<void> {
+    for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+      const words = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).split('\0');
+      if (words[0]?.endsWith('containerd-shim-runc-v2') === true && words.includes(this.socket)) process.kill(Number(pid), 'SIGKILL');
+    }
   }
 
   #spawn(): ChildProcess {
@@ -125,7 +140,7 @@ function configIn(folder: string): string {
 }
 
 /** Waits until the condition gives something. */
-export async function until<T>(what: string, condition: () => T | undefined | false | Promise<T | undefined | false>, timeoutMs = 20_000): Promise<T> {
+export async function until<T>(what: string, condition: () => T | undefined | false | Promise<T | undefined | false>, timeoutMs = 40_000): Promise<T> {
   for (const giveUpAt = Date.now() + timeoutMs; Date.now() < giveUpAt;) {
     const found = await condition();
     if (found !== undefined && found !== false) return found;

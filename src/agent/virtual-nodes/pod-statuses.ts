@@ -12,9 +12,9 @@ export class NodePodStatuses implements PodStatusWriter {
     this.#client = client;
   }
 
-  /** As the kubelet does it: conditions of others, such as readiness gates, stay. */
+  /** As the kubelet does it: conditions of others, such as readiness gates, stay; of ours, what is no longer said goes. */
   async write({ metadata: { name, namespace = 'default', uid } }: PodManifest, status: PodStatusReport, signal?: AbortSignal): Promise<void> {
-    await this.#unlessGone(this.#client.patch(pods, { namespace, name }, { metadata: { uid }, status }, { subresource: 'status', type: 'strategic', ...(signal === undefined ? {} : { signal }) }));
+    await this.#unlessGone(this.#client.patch(pods, { namespace, name }, { metadata: { uid }, status: whole(status) }, { subresource: 'status', type: 'strategic', ...(signal === undefined ? {} : { signal }) }));
   }
 
   async finish({ metadata: { name, namespace = 'default', uid } }: PodManifest, signal?: AbortSignal): Promise<void> {
@@ -29,6 +29,19 @@ export class NodePodStatuses implements PodStatusWriter {
       if (!isNotFound(error) && !isOtherUid(error)) throw error;
     }
   }
+}
+
+/** A merge leaves what it is not told of: fields that are absent, and addresses beside those that it is told. */
+function whole({ conditions, hostIPs, podIPs, ...rest }: PodStatusReport): object {
+  const unsaid = { reason: null, message: null };
+  const replaced = (addresses: readonly object[]): readonly object[] => [{ $patch: 'replace' }, ...addresses];
+  return {
+    ...unsaid,
+    ...rest,
+    ...(conditions === undefined ? {} : { conditions: conditions.map((condition) => ({ ...unsaid, ...condition })) }),
+    ...(hostIPs === undefined ? {} : { hostIPs: replaced(hostIPs) }),
+    ...(podIPs === undefined ? {} : { podIPs: replaced(podIPs) }),
+  };
 }
 
 function isOtherUid(error: unknown): boolean {

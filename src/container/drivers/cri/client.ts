@@ -16,7 +16,18 @@ const LONGEST_MESSAGE = 32 * 1024 * 1024;
 const CHANNEL = { 'grpc.initial_reconnect_backoff_ms': 100, 'grpc.max_reconnect_backoff_ms': 1000, 'grpc.max_receive_message_length': LONGEST_MESSAGE };
 const CALL_MS = 120_000;
 const PULL_MS = 30 * 60_000;
-const EVENTS = ['topic=="/tasks/exit"', 'topic=="/tasks/oom"', 'topic=="/tasks/start"', 'topic=="/containers/delete"'];
+/** Exits are told of each command that was run in a container, too; a task is deleted once its own process has ended. */
+const EVENTS = ['topic=="/tasks/delete"', 'topic=="/containers/delete"'];
+
+/** What the runtime says of a call, without the words of gRPC: it ends up in statuses of pods. */
+class CallError extends ContainerError {
+  readonly status: status;
+
+  constructor(code: status, details: string) {
+    super(code === status.UNAVAILABLE ? 'RuntimeUnavailable' : code === status.DEADLINE_EXCEEDED ? 'RuntimeTimeout' : 'RuntimeError', details);
+    this.status = code;
+  }
+}
 
 interface Answer {
   // Whatever protobuf gives: read field by field below.
@@ -160,7 +171,7 @@ export class CriClient implements Cri {
     try {
       return await this.#call(method, request, signal, timeoutMs);
     } catch (error) {
-      if (error instanceof ContainerError && (error.cause as ServiceError | undefined)?.code === status.NOT_FOUND) return undefined;
+      if (error instanceof CallError && error.status === status.NOT_FOUND) return undefined;
       throw error;
     }
   }
@@ -174,7 +185,7 @@ export class CriClient implements Cri {
     } catch (error) {
       signal?.throwIfAborted();
       const { code, details } = error as ServiceError;
-      throw new ContainerError(code === status.UNAVAILABLE ? 'RuntimeUnavailable' : code === status.DEADLINE_EXCEEDED ? 'RuntimeTimeout' : 'RuntimeError', details, { cause: error });
+      throw new CallError(code, details);
     }
   }
 

@@ -1,0 +1,52 @@
+import type { LinuxResources } from '../cri.ts';
+import { amountOf } from './amount.ts';
+import type { ContainerSpec, PodManifest } from './pod.ts';
+import { qosClassOf } from './qos.ts';
+import { isSidecar } from './restart.ts';
+
+const PERIOD = 100_000;
+const LEAST_QUOTA = 1000;
+const LEAST_SHARES = 2;
+const MOST_SHARES = 262_144;
+/** Pods of this priority and above keep the node going. */
+const NODE_CRITICAL = 2_000_001_000;
+
+/** The cgroup that all of the pod's containers are in. */
+export function cgroupParentOf(pod: PodManifest): string {
+  const qos = qosClassOf(pod);
+  return `/kubepods${qos === 'Guaranteed' ? '' : `/${qos.toLowerCase()}`}/pod${pod.metadata.uid ?? ''}`;
+}
+
+/** Limits of one container. `memoryBytes`: all that the node has. */
+export function linuxResources(pod: PodManifest, container: ContainerSpec, memoryBytes: number): LinuxResources {
+  const { limits = {}, requests = {} } = container.resources ?? {};
+  const cpuLimit = millicpu(limits['cpu']);
+  const memoryLimit = Math.ceil(amountOf(limits['memory']));
+  return {
+    cpuPeriod: PERIOD,
+    cpuQuota: cpuLimit === 0 ? 0 : Math.max((cpuLimit * PERIOD) / 1000, LEAST_QUOTA),
+    cpuShares: sharesOf(requests['cpu'] === undefined ? cpuLimit : millicpu(requests['cpu'])),
+    ...(memoryLimit > 0 ? { memoryLimitBytes: memoryLimit } : {}),
+    oomScoreAdj: oomScoreAdj(pod, container, memoryBytes),
+  };
+}
+
+/** Who is killed first when the node runs out of memory: from -997 to 1000, the more the sooner. */
+export function oomScoreAdj(pod: PodManifest, container: ContainerSpec, memoryBytes: number): number {
+  const qos = qosClassOf(pod);
+  if ((pod.spec.priority ?? 0) >= NODE_CRITICAL || qos === 'Guaranteed') return -997;
+  if (qos === 'BestEffort') return 1000;
+  const score = (bytes: number): number => 1000 - Math.floor((1000 * bytes) / Math.max(memoryBytes, 1));
+  const requestOf = ({ resources }: ContainerSpec): number => amountOf(resources?.requests?.['memory']);
+  const own = score(requestOf(container));
+  const sidecar = isSidecar(container) ? Math.min(own, score(Math.min(...pod.spec.containers.map(requestOf)))) : own;
+  return Math.min(Math.max(sidecar, 3), 999);
+}
+
+function millicpu(quantity: string | undefined): number {
+  return Math.ceil(Number((amountOf(quantity) * 1000).toFixed(3)));
+}
+
+function sharesOf(milli: number): number {
+  return Math.min(Math.max(Math.floor((milli * 1024) / 1000), LEAST_SHARES), MOST_SHARES);
+}

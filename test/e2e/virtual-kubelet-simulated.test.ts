@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ContainerSpec } from '../../src/container/kubelet/pod.ts';
+import { until } from '../env/host-runtime.ts';
+import { LocalPodFiles } from '../env/local-pod-files.ts';
+import { SimulatedCri } from '../env/simulated-cri.ts';
+import { KubeletUnderTest } from '../env/virtual-kubelet.ts';
+
+const main: ContainerSpec = { name: 'main', image: 'image:1' };
+
+describe('pods of a virtual node on a simulated runtime', { timeout: 60_000 }, () => {
+  let folder: string;
+  let cri: SimulatedCri;
+  let kubelet: KubeletUnderTest;
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'yado-vks-'));
+    cri = new SimulatedCri(() => Date.now());
+    kubelet = new KubeletUnderTest({ cri, files: new LocalPodFiles(folder) });
+    kubelet.start();
+  });
+  afterEach(async () => {
+    cri.unreachable = false;
+    await kubelet.stop();
+    await rm(folder, { recursive: true });
+  });
+
+  const isReady = (): boolean => kubelet.condition('pod', 'Ready') === 'True';
+  const ready = async (): Promise<void> => void (await until('the pod is ready', isReady));
+  const restarts = (): number => kubelet.status('pod').containerStatuses?.[0]?.restartCount ?? -1;
+  const stops = (): readonly string[] => cri.calls.filter((call) => call.startsWith('stopContainer'));
+
+  it('concludes nothing from a runtime that does not answer, and does later what was asked meanwhile', async () => {
+    kubelet.create('pod', { containers: [main] });
+    await ready();
+    cri.unreachable = true;
+    const { length } = kubelet.written.get('pod') ?? [];
+    await delay(1500);
+    assert.deepEqual([isReady(), kubelet.written.get('pod')?.length], [true, length]);
+    kubelet.delete('pod', 0);
+    await delay(1500);
+    assert.deepEqual([isReady(), kubelet.status('pod').phase, stops().length], [true, 'Running', 1]);
+    cri.unreachable = false;
+    await until('the pod is gone', () => !kubelet.has('pod'));
+    assert.deepEqual([await cri.listSandboxes(), await readdir(folder)], [[], []]);
+  });
+
+  it('takes back time that was given to end in', async () => {
+    cri.stubborn.add('main');
+    kubelet.create('pod', { containers: [main] });
+    await ready();
+    kubelet.delete('pod', 30);
+    await until('it is told to end', () => stops().length === 1);
+    kubelet.delete('pod', 30);
+    await delay(200);
+    assert.deepEqual(stops(), ['stopContainer main 30'], 'the same time is nothing new');
+    const begun = Date.now();
+    kubelet.delete('pod', 1);
+    await until('the pod is gone', () => !kubelet.has('pod'));
+    assert.deepEqual(stops(), ['stopContainer main 30', 'stopContainer main 2']);
+    assert.ok(Date.now() - begun < 4000);
+  });
+
+  it('removes a pod that was deleted by force', async () => {
+    kubelet.create('pod', { containers: [main] });
+    await ready();
+    kubelet.forget('pod');
+    await until('nothing is left', async () => (await cri.listSandboxes()).length === 0 && (await readdir(folder)).length === 0);
+  });
+
+  it('ends a pod that waits for what does not come', async () => {
+    kubelet.create('pod', { volumes: [{ name: 'v', configMap: { name: 'none' } }], containers: [main] });
+    await until('it waits', () => kubelet.eventsOf('pod').some((event) => event.startsWith('FailedMount: ')));
+    assert.deepEqual(kubelet.status('pod').containerStatuses?.[0]?.state, { waiting: { reason: 'ContainerCreating' } });
+    kubelet.delete('pod');
+    await until('the pod is gone', () => !kubelet.has('pod'));
+    assert.deepEqual([kubelet.written.get('pod')?.at(-1)?.phase, cri.calls.filter((call) => call.startsWith('runSandbox'))], ['Failed', []]);
+  });
+
+  it('says why a container cannot be made, and makes it when it can', async () => {
+    cri.failing.add('createContainer');
+    kubelet.create('pod', { containers: [main] });
+    await until('it waits', () => kubelet.status('pod').containerStatuses?.[0]?.state?.waiting?.reason === 'CreateContainerError');
+    assert.equal(kubelet.status('pod').containerStatuses?.[0]?.state?.waiting?.message, 'createContainer fails');
+    const { length } = cri.calls;
+    await delay(1000);
+    assert.equal(cri.calls.length, length, 'not at once again');
+    cri.failing.clear();
+    kubelet.update('pod', (pod) => pod);
+    await ready();
+    assert.equal(restarts(), 0);
+  });
+
+  it('says again what somebody has written over', async () => {
+    kubelet.create('pod', { containers: [main] });
+    await ready();
+    const said = kubelet.status('pod');
+    kubelet.overwrite('pod', { ...said, conditions: (said.conditions ?? []).map((condition) => (condition.type === 'Ready' ? { ...condition, status: 'False' } : condition)) });
+    assert.ok(!isReady());
+    await until('it is said again', isReady);
+  });
+
+  it('starts pods again on a machine that has lost them, and counts that', async () => {
+    kubelet.create('pod', { containers: [main] });
+    kubelet.create('never', { restartPolicy: 'Never', containers: [main] });
+    await until('both run', () => isReady() && kubelet.condition('never', 'Ready') === 'True');
+    await kubelet.stop();
+    cri.forgetAll();
+    kubelet.start();
+    await until('it runs again', () => restarts() === 1 && isReady());
+    await until('who runs but once has failed', () => kubelet.status('never').phase === 'Failed');
+    assert.equal(cri.calls.filter((call) => call === 'runSandbox never').length, 1);
+  });
+
+  it('counts what crashed while nobody looked', async () => {
+    kubelet.create('pod', { containers: [main] });
+    await ready();
+    await kubelet.stop();
+    cri.exit('main', 1);
+    kubelet.start();
+    await until('it runs again', () => restarts() === 1 && isReady());
+    assert.equal(kubelet.status('pod').containerStatuses?.[0]?.lastState?.terminated?.exitCode, 1);
+  });
+});
