@@ -88,7 +88,7 @@ describe('yado demo', { timeout: 600_000 }, () => {
     const plan = await planOf();
     const result = await ended;
     assert.equal(result.code, 0, result.stderr);
-    const rows = result.stdout.split('\n').filter((line) => /: each saw this address$/.test(line)).map((line) => line.split(/ +/));
+    const rows = result.stdout.split('\n').filter((line) => line.endsWith(': each saw this address')).map((line) => line.split(/ +/));
     assert.deepEqual(rows.map(([workload = '', kind = '']) => `${kind} ${workload}`).toSorted(), ['Pod inside', 'Pod outside', 'VirtualMachine plain', 'VirtualMachine shell'], result.stdout);
     assert.equal(rows.find(([workload]) => workload === 'inside')?.[3], 'shell.default');
     assert.deepEqual(await tracesOf(plan, layout), []);

@@ -21,12 +21,14 @@ const (
 	mainTable    = 254
 	outwardTable = 88
 	fromOutside  = 100
-	fromInside   = 101
+	fromGuest    = 101
+	fromPods     = 102
 	statically   = 4
 )
 
-// Everything from inside goes out to the host, even what another pod of this guest is meant to get: a service's
-// address is translated there, and the answer must come back the same way. What comes from the host goes to the pods.
+// What pods say goes out to the host, even what another pod of this guest is meant to get: a service's address is
+// translated there, and the answer must come back the same way. What comes from the host goes to the pods, and so does
+// what the guest itself says: its pods answer it directly, and the host drops connections of which it sees one half.
 func routeOutwards() error {
 	uplink, gateway, found := defaultRoute()
 	if !found {
@@ -47,7 +49,10 @@ func routeOutwards() error {
 		if err := n.addRule(fromOutside, mainTable, attribute(ruleInput, text(uplink))); err != nil {
 			return err
 		}
-		return n.addRule(fromInside, outwardTable)
+		if err := n.addRule(fromGuest, mainTable, attribute(ruleInput, text("lo"))); err != nil {
+			return err
+		}
+		return n.addRule(fromPods, outwardTable)
 	})
 }
 
