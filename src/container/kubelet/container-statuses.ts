@@ -71,7 +71,8 @@ function reportOf(spec: ContainerSpec, facts: ContainerFacts): ContainerStatusRe
     ready: false,
     restartCount: vanished ? last.restartCount + 1 : newest.restartCount,
     state,
-    lastState: previous === undefined ? {} : stateOf(previous),
+    // Of a container that has ended the kubelet forgets the one before.
+    lastState: previous === undefined || newest.state === 'EXITED' ? {} : stateOf(previous),
     ...mountsOf(spec),
     resources,
     ...(resources.requests === undefined ? {} : { allocatedResources: resources.requests }),

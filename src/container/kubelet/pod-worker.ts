@@ -166,8 +166,9 @@ export class PodWorker {
     const refusal = this.#options.materials.refusalOf(this.#pod);
     if (refusal === undefined) return false;
     const { context } = this.#options;
+    const { generation } = this.#pod.metadata;
     context.event(this.#pod, { type: 'Warning', ...refusal });
-    this.#reporter.report(this.#pod, { phase: 'Failed', reason: refusal.reason, message: `Pod was rejected: ${refusal.message}`, qosClass: qosClassOf(this.#pod), startTime: this.#reporter.last.startTime ?? secondsOf(context.clock.now()) });
+    this.#reporter.report(this.#pod, { ...(generation === undefined ? {} : { observedGeneration: generation }), phase: 'Failed', reason: refusal.reason, message: `Pod was rejected: ${refusal.message}`, qosClass: qosClassOf(this.#pod), startTime: this.#reporter.last.startTime ?? secondsOf(context.clock.now()) });
     return true;
   }
 

@@ -71,7 +71,9 @@ describe('the status of a pod', () => {
     const observed = observedPod(exampleExit('main', 3, { restartCount: 1, message: 'oh no' }), exampleExit('main', 2));
     const ended = { exitCode: 3, reason: 'Error', message: 'oh no', startedAt: '1970-01-01T00:00:01Z', finishedAt: '1970-01-01T00:00:02Z', containerID: 'containerd://main-1' };
     const [plain] = status(examplePod(), observed).containerStatuses ?? [];
-    assert.deepEqual([plain?.state, plain?.lastState?.terminated?.exitCode, plain?.restartCount], [{ terminated: ended }, 2, 1]);
+    assert.deepEqual([plain?.state, plain?.lastState?.terminated?.exitCode, plain?.restartCount], [{ terminated: ended }, undefined, 1]);
+    const [again] = status(examplePod(), observedPod(exampleContainer('main', { restartCount: 1 }), exampleExit('main', 2))).containerStatuses ?? [];
+    assert.deepEqual([again?.lastState?.terminated?.exitCode, again?.restartCount], [2, 1]);
     const [waits] = status(examplePod(), observed, { reasons: crashed }).containerStatuses ?? [];
     assert.deepEqual([waits?.state, waits?.lastState], [{ waiting: { reason: 'CrashLoopBackOff', message: 'back-off' } }, { terminated: ended }]);
   });

@@ -7,8 +7,8 @@ import { resourceField } from './resources.ts';
 
 type Variable = Environment[number];
 
-/** Names that a shell takes; others from whole ConfigMaps and Secrets are left out with an event. */
-const NAME = /^[-._a-zA-Z][-._a-zA-Z0-9]*$/;
+/** Any printable ASCII but `=`, as Kubernetes has it since 1.34; others from whole ConfigMaps and Secrets are left out with an event. */
+const NAME = /^[ -<>-~]+$/;
 
 /** The environment of a container: services first, then envFrom, then env, as the kubelet has them. */
 export async function environmentOf(context: KubeletContext, pod: PodManifest, container: ContainerSpec, address: string, signal: AbortSignal): Promise<Environment> {

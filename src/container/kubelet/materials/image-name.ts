@@ -22,13 +22,24 @@ export function imageNameOf(text: string): ImageName | undefined {
   const hasTag = colon > named.lastIndexOf('/');
   const path = hasTag ? named.slice(0, colon) : named;
   const tag = hasTag ? named.slice(colon + 1) : digest === '' ? 'latest' : '';
-  const slash = path.indexOf('/');
-  const first = slash < 0 ? '' : path.slice(0, slash);
-  // Without a dot, a port or localhost it is a folder of the default registry.
-  const isRegistry = /[.:]/.test(first) || first === 'localhost' || first !== first.toLowerCase();
-  const registry = isRegistry ? first : DEFAULT_REGISTRY;
-  const rest = isRegistry ? path.slice(slash + 1) : path;
+  const { registry, path: rest } = partsOf(path);
   const repository = registry === DEFAULT_REGISTRY && !rest.includes('/') ? `library/${rest}` : rest;
   if (!REPOSITORY.test(repository) || !REGISTRY.test(registry) || ((hasTag || tag !== '') && !TAG.test(tag)) || (at >= 0 && !DIGEST.test(digest))) return undefined;
   return { registry, repository, tag, digest };
+}
+
+/** What is wrong with a text that is no reference. */
+export function faultOf(text: string): string {
+  const { registry, path } = partsOf(text);
+  const remote = path.split(':')[0] ?? '';
+  const repository = registry === DEFAULT_REGISTRY && !remote.includes('/') ? `library/${remote}` : remote;
+  return `invalid reference format${repository === repository.toLowerCase() ? '' : `: repository name (${repository}) must be lowercase`}`;
+}
+
+/** Without a dot, a port or localhost the first part is a folder of the default registry. */
+function partsOf(path: string): { readonly registry: string; readonly path: string } {
+  const slash = path.indexOf('/');
+  const first = slash < 0 ? '' : path.slice(0, slash);
+  const isRegistry = /[.:]/.test(first) || first === 'localhost' || first !== first.toLowerCase();
+  return isRegistry ? { registry: first, path: path.slice(slash + 1) } : { registry: DEFAULT_REGISTRY, path };
 }

@@ -3,7 +3,7 @@ import { messageOf } from '../../../base/errors.ts';
 import type { CriImage, SandboxConfig } from '../../cri.ts';
 import type { ContainerSpec, PodManifest } from '../pod.ts';
 import { KubeletError, type KubeletContext, type SecretData } from '../port.ts';
-import { imageNameOf } from './image-name.ts';
+import { faultOf, imageNameOf } from './image-name.ts';
 import { credentialsFor } from './registry-keys.ts';
 
 const BACKOFF = { baseMs: 10_000, capMs: 300_000, jitter: 0 };
@@ -15,6 +15,8 @@ interface Failure {
   readonly count: number;
   readonly notBefore: number;
   readonly at: number;
+  /** What the runtime said. */
+  readonly message: string;
 }
 
 /** Images for containers: looked up, pulled by their policy, and pulled again later when that failed. */
@@ -32,16 +34,17 @@ export class Images {
   async ensure(pod: PodManifest, container: ContainerSpec, sandbox: SandboxConfig, signal: AbortSignal): Promise<{ readonly reference: string; readonly image: CriImage }> {
     const { cri } = this.#context;
     const name = imageNameOf(container.image);
-    if (name === undefined) throw this.#failed(pod, 'InvalidImageName', 'InspectFailed', `Failed to apply default image tag ${JSON.stringify(container.image)}: couldn't parse image name ${JSON.stringify(container.image)}: invalid reference format`);
+    const quoted = JSON.stringify(container.image);
+    if (name === undefined) throw this.#failed(pod, 'InvalidImageName', 'InspectFailed', `Failed to apply default image tag ${quoted}: couldn't parse image name ${quoted}: ${faultOf(container.image)}`);
     const reference = name.tag === 'latest' && !container.image.endsWith(':latest') ? `${container.image}:latest` : container.image;
     const policy = container.imagePullPolicy ?? (name.tag === 'latest' ? 'Always' : 'IfNotPresent');
     const present = await cri.imageStatus(reference, signal);
     if (present !== undefined && policy !== 'Always') {
-      this.#event(pod, 'Normal', 'Pulled', `Container image ${JSON.stringify(reference)} already present on machine`);
+      this.#event(pod, 'Normal', 'Pulled', `Container image ${quoted} already present on machine`);
       return { reference, image: present };
     }
-    if (policy === 'Never') throw this.#failed(pod, 'ErrImageNeverPull', 'ErrImageNeverPull', `Container image ${JSON.stringify(reference)} is not present with pull policy of Never`);
-    await this.#pull(pod, reference, sandbox, signal);
+    if (policy === 'Never') throw this.#failed(pod, 'ErrImageNeverPull', 'ErrImageNeverPull', `Container image ${quoted} is not present with pull policy of Never`);
+    await this.#pull(pod, container.image, reference, sandbox, signal);
     const pulled = await cri.imageStatus(reference, signal);
     if (pulled === undefined) throw new KubeletError('ErrImagePull', `image ${reference} was pulled and is gone again`);
     return { reference, image: pulled };
@@ -51,16 +54,17 @@ export class Images {
     for (const key of this.#failures.keys()) if (key.startsWith(`${podUid} `)) this.#failures.delete(key);
   }
 
-  async #pull(pod: PodManifest, reference: string, sandbox: SandboxConfig, signal: AbortSignal): Promise<void> {
+  async #pull(pod: PodManifest, image: string, reference: string, sandbox: SandboxConfig, signal: AbortSignal): Promise<void> {
     const { clock } = this.#context;
+    const quoted = JSON.stringify(image);
     const key = `${pod.metadata.uid ?? ''} ${reference}`;
     const before = this.#failures.get(key);
     if (before !== undefined && clock.now() < before.notBefore) {
-      const message = `Back-off pulling image ${JSON.stringify(reference)}`;
+      const message = `Back-off pulling image ${quoted}`;
       this.#event(pod, 'Normal', 'BackOff', message);
-      throw new KubeletError('ImagePullBackOff', message);
+      throw new KubeletError('ImagePullBackOff', `${message}: ErrImagePull: ${before.message}`);
     }
-    this.#event(pod, 'Normal', 'Pulling', `Pulling image ${JSON.stringify(reference)}`);
+    this.#event(pod, 'Normal', 'Pulling', `Pulling image ${quoted}`);
     const begun = clock.now();
     await this.#slot(signal);
     const pulling = clock.now();
@@ -69,8 +73,8 @@ export class Images {
     } catch (error) {
       signal.throwIfAborted();
       const count = before === undefined || clock.now() - before.at > FORGET_MS ? 1 : before.count + 1;
-      this.#failures.set(key, { count, at: clock.now(), notBefore: clock.now() + backoffMs(count, BACKOFF) });
-      this.#event(pod, 'Warning', 'Failed', `Failed to pull image ${JSON.stringify(reference)}: ${messageOf(error)}`);
+      this.#failures.set(key, { count, at: clock.now(), notBefore: clock.now() + backoffMs(count, BACKOFF), message: messageOf(error) });
+      this.#event(pod, 'Warning', 'Failed', `Failed to pull image ${quoted}: ${messageOf(error)}`);
       this.#event(pod, 'Warning', 'Failed', 'Error: ErrImagePull');
       throw new KubeletError('ErrImagePull', messageOf(error), { cause: error });
     } finally {
@@ -79,7 +83,7 @@ export class Images {
     }
     this.#failures.delete(key);
     const took = (from: number): string => `${((clock.now() - from) / 1000).toFixed(3)}s`;
-    this.#event(pod, 'Normal', 'Pulled', `Successfully pulled image ${JSON.stringify(reference)} in ${took(pulling)} (${took(begun)} including waiting).`);
+    this.#event(pod, 'Normal', 'Pulled', `Successfully pulled image ${quoted} in ${took(pulling)} (${took(begun)} including waiting).`);
   }
 
   /** With each of the credentials that fit, or with none. */
@@ -95,9 +99,12 @@ export class Images {
     }
   }
 
-  async #secretsOf({ metadata, spec }: PodManifest, signal: AbortSignal): Promise<readonly SecretData[]> {
-    const names = (spec.imagePullSecrets ?? []).map(({ name }) => name).filter((name) => name !== undefined && name !== '');
-    const found = await Promise.all(names.map((name) => this.#context.references.secret(metadata.namespace ?? 'default', name ?? '', signal)));
+  async #secretsOf(pod: PodManifest, signal: AbortSignal): Promise<readonly SecretData[]> {
+    const { metadata, spec } = pod;
+    const names = (spec.imagePullSecrets ?? []).flatMap(({ name = '' }) => (name === '' ? [] : [name]));
+    const found = await Promise.all(names.map((name) => this.#context.references.secret(metadata.namespace ?? 'default', name, signal)));
+    const missing = names.filter((_, index) => found[index] === undefined);
+    if (missing.length > 0) this.#event(pod, 'Warning', 'FailedToRetrieveImagePullSecret', `Unable to retrieve some image pull secrets (${missing.join(', ')}); attempting to pull the image may not succeed.`);
     return found.filter((secret) => secret !== undefined);
   }
 

@@ -91,9 +91,9 @@ describe('the environment of a container', () => {
   });
 
   it('takes whole ConfigMaps and Secrets, leaves out what is no name, and lets env win', async () => {
-    const w = world({ configMaps: { m: configMap({ A: '1', B: '2', '1 bad': 'x' }) }, secrets: { s: secret({ C: '3' }) } });
+    const w = world({ configMaps: { m: configMap({ A: '1', B: '2', '1st': 'y', 'a=b': 'x' }) }, secrets: { s: secret({ C: '3' }) } });
     const result = await w.environment(pod({}, { envFrom: [{ configMapRef: { name: 'm' } }, { prefix: 'S_', secretRef: { name: 's' } }, { secretRef: { name: 'none', optional: true } }], env: [{ name: 'B', value: '$(A)0' }] }));
-    assert.deepEqual(result, { A: '1', B: '10', S_C: '3' });
+    assert.deepEqual(result, { A: '1', B: '10', '1st': 'y', S_C: '3' });
     assert.deepEqual(w.events.map(({ reason }) => reason), ['InvalidEnvironmentVariableNames']);
   });
 
@@ -143,7 +143,10 @@ describe('the volumes of a pod', () => {
     assert.deepEqual(names(w.volumes.get('u1/volumes/se')), ['k 440 v']);
     assert.deepEqual(names(w.volumes.get('u1/volumes/dw')), ['labels 644 app="web"\nb="x\\"y"', 'cpu 644 2000']);
     assert.deepEqual(names(w.volumes.get('u1/volumes/pr')), ['token 644 token1', 'b 444 2']);
-    assert.deepEqual([...w.folders], [['u1/volumes/tmp', { mode: 0o777 }], ['u1/volumes/ram', { mode: 0o777, memory: { sizeBytes: 2 ** 20 } }]]);
+    assert.deepEqual([...w.folders], [
+      ['u1/volumes/cm', { mode: 0o777 }], ...['se', 'dw', 'pr'].map((name) => [`u1/volumes/${name}`, { mode: 0o1777, memory: {} }]),
+      ['u1/volumes/tmp', { mode: 0o777 }], ['u1/volumes/ram', { mode: 0o1777, memory: { sizeBytes: 2 ** 20 } }],
+    ]);
   });
 
   it('get another token when most of its life is over', async () => {
@@ -163,7 +166,7 @@ describe('the volumes of a pod', () => {
     const w = world({ configMaps: { m: configMap({}) } });
     const fails = (volume: object) => w.materials.ensureVolumes(pod({ volumes: [{ name: 'v', ...volume }] }), signal);
     await assert.rejects(fails({ configMap: { name: 'none' } }), { code: 'FailedMount', message: 'MountVolume.SetUp failed for volume "v" : configmap "none" not found' });
-    await assert.rejects(fails({ configMap: { name: 'm', items: [{ key: 'k', path: 'k' }] } }), { code: 'FailedMount', message: 'MountVolume.SetUp failed for volume "v" : references non-existent config key: k' });
+    await assert.rejects(fails({ configMap: { name: 'm', items: [{ key: 'k', path: 'k' }] } }), { code: 'FailedMount', message: 'MountVolume.SetUp failed for volume "v" : configmap references non-existent config key: k' });
     await fails({ secret: { secretName: 'none', optional: true } });
   });
 
@@ -179,6 +182,13 @@ describe('the volumes of a pod', () => {
       { containerPath: '/etc/hosts', hostPath: '/pods/u1/etc-hosts', readonly: false },
     ]);
     assert.match(w.written.get('u1/etc-hosts') ?? '', /\n10\.244\.0\.9\tweb\n/);
+  });
+
+  it('have the folders that a subPath names, as open as they are themselves', async () => {
+    const w = world();
+    const of = pod({ volumes: [{ name: 'tmp', emptyDir: {} }], securityContext: { fsGroup: 2000 } }, { volumeMounts: [{ name: 'tmp', mountPath: '/t', subPath: 'a/b' }] });
+    await w.materials.mountsOf(of, of.spec.containers[0] as ContainerSpec, '', [], signal);
+    assert.deepEqual([...w.folders], [['u1/volumes/tmp/a', { mode: 0o777, group: 2000 }], ['u1/volumes/tmp/a/b', { mode: 0o777, group: 2000 }]]);
   });
 
   for (const [subPath, message] of [['../x', "subPath \"../x\" must not contain '..'"], ['/x', 'subPath "/x" must not be an absolute path']] as const) {
@@ -198,16 +208,31 @@ describe('names that a pod knows', () => {
   });
 
   it('are asked of the servers that its dnsPolicy names', () => {
-    const { materials } = world();
+    const { materials, events } = world();
     assert.deepEqual(materials.dnsOf(pod({ dnsConfig: { options: [{ name: 'ndots', value: '2' }, { name: 'edns0' }] } })), {
       servers: ['10.96.0.10'], searches: ['shop.svc.cluster.local', 'svc.cluster.local', 'cluster.local', 'example.org'], options: ['ndots:2', 'edns0'],
     });
+    assert.deepEqual(materials.dnsOf(pod({ dnsConfig: { nameservers: ['1.1.1.1', '2.2.2.2', '3.3.3.3'] } })).servers, ['10.96.0.10', '1.1.1.1', '2.2.2.2']);
+    assert.match(events.map(({ reason, message }) => `${reason} ${message}`).join(), /^DNSConfigForming Nameserver limits were exceeded, .*: 10\.96\.0\.10 1\.1\.1\.1 2\.2\.2\.2$/);
     assert.deepEqual(materials.dnsOf(pod({ dnsPolicy: 'Default' })), { servers: ['1.1.1.1'], searches: ['example.org'], options: [] });
     assert.deepEqual(materials.dnsOf(pod({ dnsPolicy: 'None', dnsConfig: { nameservers: ['9.9.9.9'], searches: ['x'] } })), { servers: ['9.9.9.9'], searches: ['x'], options: [] });
   });
 });
 
 describe('an image', () => {
+  for (const [image, why] of [['Bad:1', ': repository name (library/Bad) must be lowercase'], ['host.example/UP/x', ': repository name (UP/x) must be lowercase'], ['a//b', '']] as const) {
+    it(`has no name when that is ${image}`, async () => {
+      const quoted = JSON.stringify(image);
+      await assert.rejects(world().ensureImage(pod({}, { image })), { code: 'InvalidImageName', message: `Failed to apply default image tag ${quoted}: couldn't parse image name ${quoted}: invalid reference format${why}` });
+    });
+  }
+
+  it('is looked for without the credentials that are missing, which is said', async () => {
+    const w = world({ present: [] });
+    await w.ensureImage(pod({ imagePullSecrets: [{ name: 'none' }] }));
+    assert.match(w.events.map(({ reason, message }) => `${reason} ${message}`).join('\n'), /^FailedToRetrieveImagePullSecret Unable to retrieve some image pull secrets \(none\);/m);
+  });
+
   const reasons = (events: readonly KubeletEvent[]): readonly string[] => events.map(({ reason }) => reason);
 
   it('is pulled only when its policy says so', async () => {
@@ -230,7 +255,7 @@ describe('an image', () => {
     } });
     const of = pod({}, { image: 'other:1' });
     await assert.rejects(w.ensureImage(of), { code: 'ErrImagePull', message: 'no such host' });
-    await assert.rejects(w.ensureImage(of), { code: 'ImagePullBackOff', message: 'Back-off pulling image "other:1"' });
+    await assert.rejects(w.ensureImage(of), { code: 'ImagePullBackOff', message: 'Back-off pulling image "other:1": ErrImagePull: no such host' });
     await w.clock.advance(10_001);
     await assert.rejects(w.ensureImage(of), { code: 'ErrImagePull' });
     await w.clock.advance(10_001);
@@ -294,6 +319,12 @@ describe('a pod that a virtual node does not run', () => {
       assert.ok(refusal.message.includes(field), refusal.message);
     });
   }
+
+  it('is one that changes how the guest as a whole works', () => {
+    const sysctls = [{ name: 'net.ipv4.tcp_syncookies', value: '1' }, { name: 'kernel/msgmax', value: '1' }];
+    assert.deepEqual(materials.refusalOf(pod({ securityContext: { sysctls } })), { reason: 'SysctlForbidden', message: 'forbidden sysctl: "kernel.msgmax" not allowlisted' });
+    assert.equal(materials.refusalOf(pod({ securityContext: { sysctls: sysctls.slice(0, 1) } })), undefined);
+  });
 
   it('is one of another namespace', () => {
     const of = pod();

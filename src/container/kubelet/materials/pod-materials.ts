@@ -3,6 +3,7 @@ import type { ContainerSpec, PodManifest } from '../pod.ts';
 import type { KubeletContext } from '../port.ts';
 import { environmentOf } from './environment.ts';
 import { Images } from './images.ts';
+import { PatientReferences } from './patient-references.ts';
 import { hostsFile, podFolder, terminationLog } from './paths.ts';
 import { dnsOf, hostsFileOf } from './pod-network-files.ts';
 import type { Environment, PodMaterials, Refusal } from './port.ts';
@@ -21,10 +22,11 @@ export class VirtualNodeMaterials implements PodMaterials {
 
   /** `namespace`: that of the machine, whose pods alone run in it. */
   constructor(context: KubeletContext, namespace: string) {
-    this.#context = context;
+    const patient = { ...context, references: new PatientReferences(context.references, context.clock) };
+    this.#context = patient;
     this.#namespace = namespace;
-    this.#volumes = new Volumes(context);
-    this.#images = new Images(context);
+    this.#volumes = new Volumes(patient);
+    this.#images = new Images(patient);
   }
 
   refusalOf(pod: PodManifest): Refusal | undefined {
@@ -61,7 +63,8 @@ export class VirtualNodeMaterials implements PodMaterials {
   }
 
   dnsOf(pod: PodManifest): SandboxConfig['dns'] {
-    return dnsOf(pod, this.#context.settings);
+    const { settings, event } = this.#context;
+    return dnsOf(pod, settings, (message) => event(pod, { type: 'Warning', reason: 'DNSConfigForming', message }));
   }
 
   terminationLogOf(podUid: string, container: string, attempt: number): string {

@@ -35,8 +35,8 @@ export function hostsFileOf(pod: PodManifest, address: string, settings: NodeSet
   ].join('');
 }
 
-/** resolv.conf of the pod's containers, by its dnsPolicy and dnsConfig. */
-export function dnsOf({ metadata, spec }: PodManifest, settings: NodeSettings): SandboxConfig['dns'] {
+/** resolv.conf of the pod's containers, by its dnsPolicy and dnsConfig; `exceeded` is told what did not fit. */
+export function dnsOf({ metadata, spec }: PodManifest, settings: NodeSettings, exceeded: (message: string) => void): SandboxConfig['dns'] {
   const policy = spec.dnsPolicy ?? 'ClusterFirst';
   const domain = settings.clusterDomain;
   const cluster = policy === 'ClusterFirst' || policy === 'ClusterFirstWithHostNet';
@@ -46,11 +46,11 @@ export function dnsOf({ metadata, spec }: PodManifest, settings: NodeSettings): 
   const { nameservers = [], searches = [], options = [] } = spec.dnsConfig ?? {};
   const wanted = new Map(own.options.map((option) => [option.split(':')[0] ?? '', option]));
   for (const { name, value } of options) wanted.set(name, value === undefined || value === '' ? name : `${name}:${value}`);
-  return {
-    servers: [...new Set([...own.servers, ...nameservers])].slice(0, MOST_SERVERS),
-    searches: limited([...new Set([...own.searches, ...searches])]),
-    options: [...wanted.values()],
-  };
+  const [servers, domains] = [[...new Set([...own.servers, ...nameservers])], [...new Set([...own.searches, ...searches])]];
+  const applied = { servers: servers.slice(0, MOST_SERVERS), searches: limited(domains), options: [...wanted.values()] };
+  if (applied.servers.length < servers.length) exceeded(`Nameserver limits were exceeded, some nameservers have been omitted, the applied nameserver line is: ${applied.servers.join(' ')}`);
+  if (applied.searches.length < domains.length) exceeded(`Search Line limits were exceeded, some search paths have been omitted, the applied search line is: ${applied.searches.join(' ')}`);
+  return applied;
 }
 
 function limited(searches: readonly string[]): readonly string[] {

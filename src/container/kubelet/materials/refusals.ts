@@ -11,6 +11,12 @@ interface Rule {
 const GUEST = 'the guest is the node here, and it is not the pod\'s';
 const REASON = 'UnsupportedByVirtualNode';
 
+/** Those of a pod's own namespaces that a kubelet allows by itself. */
+const SAFE_SYSCTLS = new Set([
+  'kernel.shm_rmid_forced', 'net.ipv4.ip_local_port_range', 'net.ipv4.tcp_syncookies', 'net.ipv4.ping_group_range', 'net.ipv4.ip_unprivileged_port_start', 'net.ipv4.ip_local_reserved_ports',
+  'net.ipv4.tcp_keepalive_time', 'net.ipv4.tcp_fin_timeout', 'net.ipv4.tcp_keepalive_intvl', 'net.ipv4.tcp_keepalive_probes', 'net.ipv4.tcp_rmem', 'net.ipv4.tcp_wmem',
+]);
+
 const RULES: readonly Rule[] = [
   { field: 'spec.hostNetwork', why: GUEST, applies: ({ spec }) => spec.hostNetwork === true },
   { field: 'spec.hostPID', why: GUEST, applies: ({ spec }) => spec.hostPID === true },
@@ -39,11 +45,16 @@ const RULES: readonly Rule[] = [
   ofContainers('env.valueFrom.fileKeyRef', 'variables are not read from files', ({ env = [] }) => env.some(({ valueFrom }) => valueFrom?.fileKeyRef !== undefined)),
 ];
 
+/** Fields that a virtual node does not take, and why; docs/virtual-node.md lists them. */
+export const UNSUPPORTED: readonly Pick<Rule, 'field' | 'why'>[] = RULES;
+
 /** Why a virtual node does not run the pod: what it cannot do is never passed over. Undefined when it can do all. */
 export function refusalOf(pod: PodManifest, namespace: string): Refusal | undefined {
   if (pod.metadata.namespace !== namespace) {
     return { reason: 'NamespaceNotAllowed', message: `this node is a virtual machine of namespace ${namespace}, whose owner sees all that its pods see; pods of other namespaces do not run here` };
   }
+  const sysctl = pod.spec.securityContext?.sysctls?.map(({ name }) => name.replaceAll('/', '.')).find((name) => !SAFE_SYSCTLS.has(name));
+  if (sysctl !== undefined) return { reason: 'SysctlForbidden', message: `forbidden sysctl: ${JSON.stringify(sysctl)} not allowlisted` };
   const rule = RULES.find(({ applies }) => applies(pod));
   if (rule !== undefined) return { reason: REASON, message: `${rule.field} is not supported on a node that is a virtual machine: ${rule.why}` };
   return volumeRefusal(pod);

@@ -1,3 +1,4 @@
+import { messageOf } from '../../../base/errors.ts';
 import type { VolumeFile } from '../../pod-files.ts';
 import type { PodManifest } from '../pod.ts';
 import { KubeletError, type ConfigMapData, type KubeletContext } from '../port.ts';
@@ -40,7 +41,11 @@ async function projectedFiles(volume: string, { sources = [], defaultMode }: Pro
     if (downwardAPI !== undefined) files.push(...downwardFiles(downwardAPI, defaultMode, options));
     if (serviceAccountToken !== undefined) {
       const { path, audience, expirationSeconds = TOKEN_SECONDS } = serviceAccountToken;
-      const token = await options.tokens.get(options.pod, volume, { path, audiences: audience === undefined || audience === '' ? [] : [audience], expirationSeconds }, options.signal);
+      const wish = { path, audiences: audience === undefined || audience === '' ? [] : [audience], expirationSeconds };
+      const token = await options.tokens.get(options.pod, volume, wish, options.signal).catch((error: unknown) => {
+        options.signal.throwIfAborted();
+        throw new KubeletError('FailedMount', `MountVolume.SetUp failed for volume ${JSON.stringify(volume)} : failed to fetch token: ${messageOf(error)}`, { cause: error });
+      });
       files.push({ path, mode: tokenMode(options.pod), content: Buffer.from(token) });
     }
   }
@@ -83,7 +88,7 @@ function keyFiles(volume: string, { kind, name, items, optional, found, defaultM
     const content = data[key];
     if (content !== undefined) return [{ path, mode, content }];
     if (optional) return [];
-    throw new KubeletError('FailedMount', `MountVolume.SetUp failed for volume ${JSON.stringify(volume)} : references non-existent ${kind === 'secret' ? 'secret' : 'config'} key: ${key}`);
+    throw new KubeletError('FailedMount', `MountVolume.SetUp failed for volume ${JSON.stringify(volume)} : ${kind === 'secret' ? 'references non-existent secret' : 'configmap references non-existent config'} key: ${key}`);
   });
 }
 

@@ -1,3 +1,4 @@
+import { errnoOf } from '../../../base/errors.ts';
 import { bytesOf } from '../../../base/quantity.ts';
 import type { CriMount } from '../../cri.ts';
 import type { ContainerSpec, PodManifest, VolumeMountSpec } from '../pod.ts';
@@ -10,6 +11,8 @@ import { contentOf } from './volume-content.ts';
 import { sourceOf } from './volume-sources.ts';
 
 const OPEN_TO_ALL = 0o777;
+/** Of what is in memory. */
+const STICKY = 0o1777;
 
 /** Volumes of pods, as folders where the container runtime finds them. */
 export class Volumes {
@@ -25,24 +28,26 @@ export class Volumes {
   async ensure(pod: PodManifest, signal: AbortSignal): Promise<void> {
     const { files } = this.#context;
     const uid = pod.metadata.uid ?? '';
-    const group = pod.spec.securityContext?.fsGroup;
+    const owner = ownerOf(pod);
     for (const volume of pod.spec.volumes ?? []) {
       const source = sourceOf(volume);
       const folder = volumeFolder(uid, volume.name);
       if (source.kind === 'emptyDir') {
         const { medium, sizeLimit } = source.source;
         const memory = medium === 'Memory' ? { memory: sizeLimit === undefined ? {} : { sizeBytes: bytesOf(sizeLimit) } } : {};
-        await files.makeFolder(folder, { mode: OPEN_TO_ALL, ...(group === undefined ? {} : { group }), ...memory }, signal);
+        await files.makeFolder(folder, { mode: medium === 'Memory' ? STICKY : OPEN_TO_ALL, ...owner, ...memory }, signal);
       } else {
+        const isPublic = source.kind === 'configMap';
+        await files.makeFolder(folder, { mode: isPublic ? OPEN_TO_ALL : STICKY, ...owner, ...(isPublic ? {} : { memory: {} }) }, signal);
         const content = await contentOf(volume.name, source, { context: this.#context, tokens: this.#tokens, pod, signal });
-        await files.writeVolume(folder, content, group === undefined ? {} : { group }, signal);
+        await files.writeVolume(folder, content, owner, signal);
       }
     }
   }
 
   async mountsOf(pod: PodManifest, container: ContainerSpec, environment: Environment, signal: AbortSignal): Promise<readonly CriMount[]> {
     const mounts: CriMount[] = [];
-    for (const mount of container.volumeMounts ?? []) mounts.push(await this.#mount(pod, mount, environment, signal));
+    for (const mount of container.volumeMounts ?? []) mounts.push(await this.#mount(pod, container, mount, environment, signal));
     return mounts;
   }
 
@@ -50,7 +55,7 @@ export class Volumes {
     this.#tokens.forget(podUid);
   }
 
-  async #mount(pod: PodManifest, mount: VolumeMountSpec, environment: Environment, signal: AbortSignal): Promise<CriMount> {
+  async #mount(pod: PodManifest, container: ContainerSpec, mount: VolumeMountSpec, environment: Environment, signal: AbortSignal): Promise<CriMount> {
     const { files } = this.#context;
     const uid = pod.metadata.uid ?? '';
     const volume = pod.spec.volumes?.find(({ name }) => name === mount.name);
@@ -58,8 +63,7 @@ export class Volumes {
     const { kind } = sourceOf(volume);
     const sub = subPathOf(mount, environment);
     const folder = sub === '' ? volumeFolder(uid, mount.name) : subPathFolder(uid, mount.name, sub);
-    // A path below an empty volume is made; below a volume from the API it is there, or is not.
-    if (sub !== '' && kind === 'emptyDir' && (await files.stat(folder, signal)) === undefined) await files.makeFolder(folder, { mode: 0o750 }, signal);
+    if (sub !== '') await this.#ensureSubPath(pod, container, mount, sub, signal);
     return {
       containerPath: mount.mountPath,
       hostPath: `${files.root}/${folder}`,
@@ -68,13 +72,35 @@ export class Volumes {
       ...(mount.mountPropagation === 'HostToContainer' ? { propagation: 'HOST_TO_CONTAINER' } : {}),
     };
   }
+
+  /** What is not there is made, each folder on the way as open as the volume. */
+  async #ensureSubPath(pod: PodManifest, container: ContainerSpec, { name }: VolumeMountSpec, sub: string, signal: AbortSignal): Promise<void> {
+    const { files } = this.#context;
+    const uid = pod.metadata.uid ?? '';
+    const parts = sub.split('/');
+    try {
+      for (const [index] of parts.entries()) {
+        const folder = subPathFolder(uid, name, parts.slice(0, index + 1).join('/'));
+        if ((await files.stat(folder, signal)) === undefined) await files.makeFolder(folder, { mode: OPEN_TO_ALL, ...ownerOf(pod) }, signal);
+      }
+    } catch (error) {
+      // Where a link leads out of the volume.
+      if (errnoOf(error) !== 'LinkRefused') throw error;
+      throw new KubeletError('CreateContainerConfigError', `failed to prepare subPath for volumeMount ${JSON.stringify(name)} of container ${JSON.stringify(container.name)}`, { cause: error });
+    }
+  }
+}
+
+function ownerOf({ spec }: PodManifest): { readonly group?: number } {
+  const group = spec.securityContext?.fsGroup;
+  return group === undefined ? {} : { group };
 }
 
 function subPathOf({ subPath, subPathExpr }: VolumeMountSpec, environment: Environment): string {
   const lookup = lookupIn(environment);
   const path = subPathExpr === undefined ? subPath ?? '' : expand(subPathExpr, (name) => {
     const value = lookup(name);
-    if (value === undefined) throw new KubeletError('CreateContainerConfigError', `missing value for ${JSON.stringify(name)}`);
+    if (value === undefined) throw new KubeletError('CreateContainerConfigError', `missing value for ${name}`);
     return value;
   });
   if (path.startsWith('/')) throw new KubeletError('CreateContainerConfigError', `subPath ${JSON.stringify(path)} must not be an absolute path`);

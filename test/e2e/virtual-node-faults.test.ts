@@ -1,0 +1,3 @@
+import { describeVirtualNodeFaults } from '../env/virtual-node-faults.ts';
+
+describeVirtualNodeFaults(4);

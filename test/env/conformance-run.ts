@@ -1,0 +1,56 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ConformanceCase } from './conformance-case.ts';
+import { differences, normalised, type Difference } from './conformance-compare.ts';
+import type { ConformanceNode } from './conformance-node.ts';
+
+/** What has come of one pod on both nodes. */
+export interface Verdict {
+  readonly one: ConformanceCase;
+  readonly found: readonly Difference[];
+  readonly error?: string;
+}
+
+/** An emulated guest makes a sandbox in some three seconds of its processors; more pods at once only wait for each other. */
+const AT_ONCE = 3;
+
+/** Runs the pods on both nodes, the ones that wait for something first. */
+export async function compareAll(table: readonly ConformanceCase[], [kubelet, virtual]: readonly [ConformanceNode, ConformanceNode], deadlineMs: number): Promise<readonly Verdict[]> {
+  const queue = [...table];
+  const verdicts: Verdict[] = [];
+  const work = async (delayMs: number): Promise<void> => {
+    await sleep(delayMs);
+    for (let one = queue.shift(); one !== undefined; one = queue.shift()) verdicts.push(await compare(one, [kubelet, virtual], deadlineMs));
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, (_, index) => work(index * 500)));
+  return verdicts;
+}
+
+async function compare(one: ConformanceCase, nodes: readonly [ConformanceNode, ConformanceNode], deadlineMs: number): Promise<Verdict> {
+  try {
+    if (one.unreached !== undefined) return await compareUnreached(one, nodes, deadlineMs);
+    const [first, second] = await Promise.all([nodes[0].observe(one, deadlineMs), nodes[1].observe(one, deadlineMs)]);
+    return { one, found: differences(normalised(first.observation, first.names), normalised(second.observation, second.names)) };
+  } catch (error) {
+    return { one, found: [], error: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+async function compareUnreached(one: ConformanceCase, [kubelet, virtual]: readonly [ConformanceNode, ConformanceNode], deadlineMs: number): Promise<Verdict> {
+  const [, second] = await Promise.allSettled([kubelet.observe(one, deadlineMs), virtual.observe(one, deadlineMs)]);
+  return { one, found: [], ...(second.status === 'rejected' ? {} : { error: 'the virtual node gets there now; take it off the list of differences' }) };
+}
+
+/** What is not as the table says, in lines to read; none when all is. */
+export function complaints({ one: { name, differs = {} }, found, error }: Verdict): readonly string[] {
+  if (error !== undefined) return [`${name}: ${error}`];
+  const known = Object.keys(differs);
+  const isOf = (path: string, start: string): boolean => path === start || path.startsWith(`${start}.`);
+  return [
+    ...found.filter(({ path }) => !known.some((start) => isOf(path, start))).map(({ path, kubelet, virtual }) => `${name}: ${path}\n  kubelet: ${shown(kubelet)}\n  virtual: ${shown(virtual)}`),
+    ...known.filter((start) => !found.some(({ path }) => isOf(path, start))).map((start) => `${name}: ${start} is the same now; take it off the list of differences`),
+  ];
+}
+
+function shown(text: string | undefined): string {
+  return text === undefined ? 'none' : text.replaceAll('\n', '\n           ');
+}

@@ -1,0 +1,79 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { run } from '../../src/base/process.ts';
+import { words, type TestCluster } from './cluster.ts';
+import { STARTS } from './virtual-node-faults-pods.ts';
+
+const SHELL_MS = 40_000;
+const POLL_MS = 100;
+
+/** What runs in the guest of the pods that are looked at. */
+export interface Census {
+  readonly bootId: string;
+  /** Command line, process and the moment of its start. */
+  readonly processes: readonly { readonly command: string; readonly process: string }[];
+  /** How often the container of a pod has been started since the guest's boot, by the pod's uid. */
+  readonly starts: ReadonlyMap<string, number>;
+}
+
+const census = `echo boot $(cat /proc/sys/kernel/random/boot_id)
+for pid in $(pidof sleep); do echo process $pid $(cut -d ' ' -f 22 /proc/$pid/stat) $(tr '\\0' ' ' < /proc/$pid/cmdline); done
+cd /var/lib/yadokari/pods && for file in */volumes/${STARTS}/main; do [ -e $file ] && echo starts \${file%%/*} $(wc -l < $file); done
+true`;
+
+const leftovers = `for id in $(ctr -n k8s.io containers ls -q); do echo container $id; done
+for id in $(ctr -n k8s.io tasks ls -q); do echo task $id; done
+ps -o pid,args | grep '[c]ontainerd-shim' | sed 's/^/process /'
+for name in $(ls /var/lib/yadokari/pods); do echo folder $name; done
+for name in $(ls /run/yadokari/endpoints /run/netns 2>/dev/null | grep -v :); do echo file $name; done
+ip -o route | grep -v 'dev eth0' | sed 's/^/route /'
+true`;
+
+/** The inside of a machine's guest, seen and touched by way of its QEMU guest agent. */
+export class FaultGuest {
+  readonly #cluster: TestCluster;
+  readonly #node: string;
+  readonly #uid: string;
+
+  constructor(cluster: TestCluster, node: string, uid: string) {
+    this.#cluster = cluster;
+    this.#node = node;
+    this.#uid = uid;
+  }
+
+  async census(): Promise<Census> {
+    const lines = (await this.shell(census)).split('\n').map(words);
+    const of = (kind: string): readonly (readonly string[])[] => lines.filter(([first]) => first === kind).map(([, ...rest]) => rest);
+    return {
+      bootId: of('boot')[0]?.[0] ?? '',
+      processes: of('process').map(([pid, startedAt, ...command]) => ({ command: command.join(' '), process: `${pid} of ${startedAt}` })),
+      starts: new Map(of('starts').map(([uid = '', count]) => [uid, Number(count)])),
+    };
+  }
+
+  /** Kills the only process of the name, and returns once init has started another. */
+  async kill(name: string): Promise<void> {
+    const said = await this.shell(`old=$(pidof ${name}); kill -9 $old || exit 0; for i in $(seq 200); do new=$(pidof ${name}); [ -n "$new" ] && [ "$new" != "$old" ] && echo again && exit 0; usleep 50000; done`);
+    if (said !== 'again') throw new Error(`${name} does not run again in the guest: ${said}`);
+  }
+
+  /** All that pods have left in the guest. */
+  async leftovers(): Promise<readonly string[]> {
+    return (await this.shell(leftovers)).split('\n').filter((line) => line !== '');
+  }
+
+  /** Runs a shell script in the guest, and returns what it prints. */
+  async shell(script: string): Promise<string> {
+    const { pid } = await this.#agent('guest-exec', { path: '/bin/sh', arg: ['-c', script], 'capture-output': true }) as { readonly pid: number };
+    for (const deadline = Date.now() + SHELL_MS; Date.now() < deadline; await delay(POLL_MS)) {
+      const status = await this.#agent('guest-exec-status', { pid }) as { readonly exited: boolean; readonly 'out-data'?: string };
+      if (status.exited) return Buffer.from(status['out-data'] ?? '', 'base64').toString('utf8').trim();
+    }
+    throw new Error('the guest did not finish what it was asked to do');
+  }
+
+  async #agent(execute: string, args: Readonly<Record<string, unknown>>): Promise<unknown> {
+    const command = JSON.stringify({ execute, arguments: args });
+    const answer = await run('nsenter', ['-t', String(this.#cluster.initPid(this.#node)), '-a', '--', 'virsh', 'qemu-agent-command', '--timeout', '15', this.#uid, command], { timeoutMs: SHELL_MS });
+    return (JSON.parse(answer) as { readonly return?: unknown }).return;
+  }
+}
