@@ -101,10 +101,10 @@ export class GuestBuilder {
   async #disk(anchor: Anchor, disk: CompiledDisk, onImport: OnImport, signal: AbortSignal): Promise<GuestDisk> {
     const { disks } = this.#options;
     const { folder } = anchor;
-    if (disk.image === undefined) return { ...await disks.ensureBlank(folder, disk.name, disk.sizeBytes, signal), readOnly: disk.readOnly };
+    if (disk.image === undefined) return { ...await disks.ensureBlank(folder, disk.name, disk.sizeBytes, signal), ...lasting(disk) };
     const image = await this.#import(anchor, disk.image, onImport, signal);
     if (image.format === 'iso') return { name: disk.name, path: image.path, format: 'raw', readOnly: true, device: 'cdrom' };
-    return { ...await disks.ensureOverlay(folder, disk.name, image, disk.sizeBytes, signal), readOnly: disk.readOnly };
+    return { ...await disks.ensureOverlay(folder, disk.name, image, disk.sizeBytes, signal), ...lasting(disk) };
   }
 
   /** The image on this node, imported if need be; the VirtualMachineImage's status says how far it is. */
@@ -160,6 +160,10 @@ export class GuestBuilder {
       throw error;
     }
   }
+}
+
+function lasting({ readOnly, ephemeral }: CompiledDisk): Pick<GuestDisk, 'readOnly' | 'ephemeral'> {
+  return { readOnly, ...(ephemeral ? { ephemeral } : {}) };
 }
 
 async function member(image: CompiledImage, folder: string, file: string): Promise<string> {

@@ -40,6 +40,8 @@ export interface GuestDisk {
   readonly format: 'qcow2' | 'raw';
   readonly readOnly: boolean;
   readonly device: 'disk' | 'cdrom';
+  /** Gone with this run of the guest: nothing of it has to survive a crash of the host. */
+  readonly ephemeral?: boolean;
 }
 
 export interface GuestInterface {

@@ -12,8 +12,9 @@ import { PodWorker, type PodWorkerOptions } from './pod-worker.ts';
 import type { KubeletContext, PodRunner } from './port.ts';
 import { RuntimeView } from './runtime-view.ts';
 
-/** Pods whose sandboxes, volumes and containers are made at the same time. */
-const PODS_IN_MOTION = 8;
+/** Pods whose sandboxes, volumes and containers are made at the same time: more for each processor only make all of them late. */
+const PODS_IN_MOTION_PER_CPU = 2;
+const MOST_IN_MOTION = 16;
 const RELIST_MOVING_MS = 1000;
 const RELIST_IDLE_MS = 10_000;
 /** After a change was told: events come in bunches, and may be ahead of what the runtime then answers. */
@@ -41,7 +42,7 @@ export class VirtualKubelet implements PodRunner {
 
   constructor(context: KubeletContext, materials: PodMaterials) {
     const view = new RuntimeView({ cri: context.cri, files: context.files, materials });
-    const gate = new Gate(PODS_IN_MOTION);
+    const gate = new Gate(Math.min(PODS_IN_MOTION_PER_CPU * Math.max(Math.ceil(context.settings.allocatable.millicpu / 1000), 1), MOST_IN_MOTION));
     const killer = new ContainerKiller(context);
     const starter = new PodStarter({ context, materials, killer, gate, starter: new ContainerStarter({ context, materials, killer, gate }) });
     const ender = new PodEnder({ context, materials, killer });

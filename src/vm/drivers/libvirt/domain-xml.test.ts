@@ -46,3 +46,9 @@ test('channels come after the agent\'s', () => {
 test('disks are lettered as Linux does it', () => {
   assert.deepEqual([0, 25, 26, 27, 701, 702].map((position) => device('vd', position)), ['vda', 'vdz', 'vdaa', 'vdab', 'vdzz', 'vdaaa']);
 });
+
+test('a disk that goes with the run does not wait for the host\'s own disk', () => {
+  const lines = (ephemeral: boolean): string => domainXml({ ...tiny, disks: [{ name: 'scratch', path: '/d/s.qcow2', format: 'qcow2', readOnly: false, device: 'disk', ephemeral }] }, { acceleration: 'tcg', startedAt: 0, limited: false });
+  assert.match(lines(true), /<driver name='qemu' type='qcow2' cache='unsafe' discard='unmap'\/>/);
+  assert.doesNotMatch(lines(false), /cache=/);
+});
