@@ -1,3 +1,0 @@
-import { describeVirtualNodeFaults } from '../env/virtual-node-faults.ts';
-
-describeVirtualNodeFaults(4);
