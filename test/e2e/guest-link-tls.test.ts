@@ -47,7 +47,7 @@ async function becomes(connected: boolean): Promise<void> {
 }
 
 before(async () => {
-  program = await buildGoProgram({ source: join(import.meta.dirname, '../../src/bin/yado-relay'), cache: defaultCacheRoot, cacheFolder: join(tmpdir(), 'yado-test-images'), environment: process.env, progress: silentProgress });
+  ({ path: program } = await buildGoProgram({ source: join(import.meta.dirname, '../../src/bin/yado-relay'), cache: defaultCacheRoot, cacheFolder: join(tmpdir(), 'yado-test-images'), environment: process.env, progress: silentProgress }));
   authority = await createAuthority('links');
   own = await issueCertificate(authority, { commonName: 'agent', usages: ['client'] });
   const guest = await issueCertificate(authority, { commonName: 'web', names: ['web.shop'], usages: ['server'] });

@@ -74,9 +74,10 @@ export async function buildContainerHostImage(options: ContainerHostImageOptions
 }
 
 /** Path of the relay's program. */
-export function buildRelay(options: ContainerHostImageOptions): Promise<string> {
+export async function buildRelay(options: ContainerHostImageOptions): Promise<string> {
   const { relaySource: source, toolchainCache: cache, cacheFolder, environment, progress = silentProgress, signal } = options;
-  return buildGoProgram({ source, cache, cacheFolder, environment, progress, ...(signal === undefined ? {} : { signal }) });
+  const { path } = await buildGoProgram({ source, cache, cacheFolder, environment, progress, ...(signal === undefined ? {} : { signal }) });
+  return path;
 }
 
 async function addPrograms(tree: FileTree, unpacked: ReadonlyMap<string, string>, signal?: AbortSignal): Promise<void> {

@@ -12,8 +12,14 @@ export interface GoProgramOptions extends GoOptions {
   readonly cacheFolder: string;
 }
 
-/** Path of one of our Go programs: static, and the same bytes wherever this compiler builds it. */
-export async function buildGoProgram(options: GoProgramOptions): Promise<string> {
+export interface GoProgram {
+  readonly path: string;
+  /** Of the Go standard library in it, such as `1.26.1`. */
+  readonly goVersion: string;
+}
+
+/** One of our Go programs: static, and the same bytes wherever this compiler builds it: no paths, no ids of builds. */
+export async function buildGoProgram(options: GoProgramOptions): Promise<GoProgram> {
   const { source, cacheFolder, cache, environment, signal } = options;
   const name = basename(source);
   const go = await ensureGo(options);
@@ -36,5 +42,5 @@ export async function buildGoProgram(options: GoProgramOptions): Promise<string>
     },
   });
   await chmod(path, 0o755);
-  return path;
+  return { path, goVersion: version.replace(/^go/, '') };
 }

@@ -4,10 +4,10 @@ import type { Progress, ProgressStep } from '../../../base/progress.ts';
 import { bundleProgram } from '../../bundle.ts';
 import { LocalError } from '../../errors.ts';
 import { cachedFiles } from '../build-cache.ts';
+import { buildGoProgram } from '../go-program.ts';
 import { FileTree } from '../file-tree.ts';
 import { pauseImage } from '../container-images.ts';
 import { ociArchive, type OciImage } from '../oci-archive.ts';
-import { buildCniPlugin, type CniPlugin } from './cni-plugin.ts';
 import { resolvePackages, type DebianArchive } from './debian.ts';
 import { ensureLowerLayers } from './lower-layers.ts';
 import { nodePart } from './node-runtime.ts';
@@ -69,7 +69,7 @@ async function ensure(job: Job): Promise<ReleaseImage> {
   const recipe = name === 'pause' ? undefined : recipes[name];
   const archives = recipe === undefined ? [] : await resolvePackages(recipe.packages, { ...job, cacheFolder: cacheFolder(job) });
   const program = recipe?.entry === undefined ? undefined : await readProgram(recipe.entry, job);
-  const cniPlugin = recipe?.hasCniPlugin === true ? await buildCniPlugin(join(job.root, 'src/bin/yado-cni'), join(cacheFolder(job), 'yado-cni'), job) : undefined;
+  const cniPlugin = recipe?.hasCniPlugin === true ? await readGoProgram('yado-cni', job) : undefined;
   const made: Inputs = { archives, program, cniPlugin };
   const archive = await cachedFiles({
     name: `${name}.tar`,
@@ -111,10 +111,20 @@ async function readProgram(name: string, { root, cache }: Job): Promise<Program>
   return { content, parts: [await nodePart(root), ...(await npmParts(bundle, root))] };
 }
 
+interface GoContent {
+  readonly content: Buffer;
+  readonly goVersion: string;
+}
+
+async function readGoProgram(name: string, job: Job): Promise<GoContent> {
+  const { path, goVersion } = await buildGoProgram({ ...job, source: join(job.root, 'src/bin', name), cacheFolder: join(cacheFolder(job), name) });
+  return { content: await readFile(path), goVersion };
+}
+
 interface Inputs {
   readonly archives: readonly DebianArchive[];
   readonly program: Program | undefined;
-  readonly cniPlugin: CniPlugin | undefined;
+  readonly cniPlugin: GoContent | undefined;
 }
 
 interface Work extends Job {
