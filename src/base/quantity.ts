@@ -3,6 +3,17 @@ const FACTORS: Readonly<Record<string, number>> = {
   Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, Ti: 2 ** 40, Pi: 2 ** 50, Ei: 2 ** 60,
 };
 
+/** Divided by, so that `500m` is exactly what `0.5` is. */
+const FRACTIONS: typeof FACTORS = { n: 1e9, u: 1e6, m: 1e3 };
+
+/** A Kubernetes quantity in any of its forms (`1.5`, `500m`, `1e3`, `2Gi`) as a number; 0 where there is none. Throws RangeError for anything else. */
+export function amountOf(quantity = '0'): number {
+  const [, digits = '', unit = ''] = /^([+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?)([a-zA-Z]*)$/.exec(quantity) ?? [];
+  const amount = FRACTIONS[unit] === undefined ? Number(digits) * (FACTORS[unit] ?? NaN) : Number(digits) / FRACTIONS[unit];
+  if (digits === '' || Number.isNaN(amount)) throw new RangeError(`${quantity} is not a quantity such as 1.5, 500m or 2Gi`);
+  return amount;
+}
+
 /** Bytes of a Kubernetes quantity such as `512Mi`, rounded up. Throws RangeError for anything else. */
 export function bytesOf(quantity: string): number {
   const match = /^([0-9]+(?:\.[0-9]+)?)([KMGTPE]i|[kMGTPE])?$/.exec(quantity);
@@ -16,11 +27,10 @@ export function mebibytesOf(quantity: string): number {
   return Math.ceil(bytesOf(quantity) / 2 ** 20);
 }
 
-/** Thousandths of a CPU of a Kubernetes quantity such as `100m` or `1.5`, rounded up. Throws RangeError for anything else. */
-export function millicpuOf(quantity: string): number {
-  const match = /^([0-9]+(?:\.[0-9]+)?)(m?)$/.exec(quantity);
-  if (match?.[1] === undefined) throw new RangeError(`${quantity} is not a number of CPUs such as 100m or 1.5`);
-  return Math.ceil(Number(match[1]) * (match[2] === 'm' ? 1 : 1000));
+/** Thousandths of a CPU of a Kubernetes quantity such as `100m` or `1.5`, rounded up; 0 where there is none. */
+export function millicpuOf(quantity?: string): number {
+  // A thousandth of a thousandth is an error of floating point.
+  return Math.ceil(Number((amountOf(quantity) * 1000).toFixed(3)));
 }
 
 /** A number of bytes for people: `512Mi`, `1.5Gi`. */

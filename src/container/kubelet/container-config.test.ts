@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { CriImage } from '../cri.ts';
-import { amountOf } from './amount.ts';
 import { containerConfigOf } from './container-config.ts';
 import { examplePod, exampleSpec } from './examples.ts';
 import { restoredPod } from './labels.ts';
@@ -96,9 +95,4 @@ describe('what the runtime is told', () => {
     const { logDirectory, sysctls } = sandboxConfigOf(examplePod({ securityContext: { sysctls: [{ name: 'net/ipv4/ip_local_port_range', value: '1 2' }] } }), 0, surroundings);
     assert.deepEqual([logDirectory, sysctls], ['/pods/uid/logs', { 'net.ipv4.ip_local_port_range': '1 2' }]);
   });
-});
-
-it('reads quantities in all their forms', () => {
-  assert.deepEqual(['1', '1.5', '500m', '1e3', '1E3', '2Ki', '1k', '100n'].map((quantity) => amountOf(quantity)), [1, 1.5, 0.5, 1000, 1000, 2048, 1000, 1e-7]);
-  assert.throws(() => amountOf('much'), RangeError);
 });

@@ -1,5 +1,5 @@
 import type { LinuxResources } from '../cri.ts';
-import { amountOf } from './amount.ts';
+import { amountOf, millicpuOf } from '../../base/quantity.ts';
 import type { ContainerSpec, PodManifest } from './pod.ts';
 import { qosClassOf } from './qos.ts';
 import { isSidecar } from './restart.ts';
@@ -20,12 +20,12 @@ export function cgroupParentOf(pod: PodManifest): string {
 /** Limits of one container. `memoryBytes`: all that the node has. */
 export function linuxResources(pod: PodManifest, container: ContainerSpec, memoryBytes: number): LinuxResources {
   const { limits = {}, requests = {} } = container.resources ?? {};
-  const cpuLimit = millicpu(limits['cpu']);
+  const cpuLimit = millicpuOf(limits['cpu']);
   const memoryLimit = Math.ceil(amountOf(limits['memory']));
   return {
     cpuPeriod: PERIOD,
     cpuQuota: cpuLimit === 0 ? 0 : Math.max((cpuLimit * PERIOD) / 1000, LEAST_QUOTA),
-    cpuShares: sharesOf(requests['cpu'] === undefined ? cpuLimit : millicpu(requests['cpu'])),
+    cpuShares: sharesOf(requests['cpu'] === undefined ? cpuLimit : millicpuOf(requests['cpu'])),
     ...(memoryLimit > 0 ? { memoryLimitBytes: memoryLimit } : {}),
     oomScoreAdj: oomScoreAdj(pod, container, memoryBytes),
   };
@@ -41,10 +41,6 @@ export function oomScoreAdj(pod: PodManifest, container: ContainerSpec, memoryBy
   const own = score(requestOf(container));
   const sidecar = isSidecar(container) ? Math.min(own, score(Math.min(...pod.spec.containers.map(requestOf)))) : own;
   return Math.min(Math.max(sidecar, 3), 999);
-}
-
-function millicpu(quantity: string | undefined): number {
-  return Math.ceil(Number((amountOf(quantity) * 1000).toFixed(3)));
 }
 
 function sharesOf(milli: number): number {

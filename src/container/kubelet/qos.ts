@@ -1,4 +1,4 @@
-import { amountOf } from './amount.ts';
+import { amountOf } from '../../base/quantity.ts';
 import type { PodManifest, PodStatusReport } from './pod.ts';
 
 export type QosClass = NonNullable<PodStatusReport['qosClass']>;

@@ -1,4 +1,4 @@
-import { amountOf } from './amount.ts';
+import { amountOf } from '../../base/quantity.ts';
 import type { ContainerSpec, PodManifest } from './pod.ts';
 
 type Resources = NonNullable<ContainerSpec['resources']>;

@@ -1,12 +1,7 @@
-import { bytesOf, millicpuOf } from '../../../base/quantity.ts';
+import { amountOf, millicpuOf } from '../../../base/quantity.ts';
 import type { ContainerSpec } from '../pod.ts';
 import type { NodeSettings } from '../port.ts';
 import { KubeletError } from '../port.ts';
-
-/** A quantity as an exact number; `m` is a thousandth, other units as of bytes. */
-export function numberOf(quantity: string): number {
-  return quantity.endsWith('m') ? Number(quantity.slice(0, -1)) / 1000 : bytesOf(quantity);
-}
 
 /**
  * The value of a resourceFieldRef: in units of the divisor, rounded up. A limit that is not set is what the node has.
@@ -18,8 +13,8 @@ export function resourceField(container: ContainerSpec, resource: string, diviso
   const unit = divisor === undefined || divisor === '0' ? '1' : divisor;
   const fallback: Readonly<Record<string, string>> = { cpu: `${allocatable.millicpu}m`, memory: String(allocatable.memoryBytes), 'ephemeral-storage': '0' };
   const value = kind === 'limits' ? limits[name] ?? fallback[name] ?? '0' : requests[name] ?? '0';
-  if (name === 'cpu') return String(Math.ceil(millicpuOf(value) / (numberOf(unit) * 1000)));
-  return String(Math.ceil(numberOf(value) / numberOf(unit)));
+  if (name === 'cpu') return String(Math.ceil(millicpuOf(value) / (amountOf(unit) * 1000)));
+  return String(Math.ceil(amountOf(value) / amountOf(unit)));
 }
 
 function split(resource: string): readonly [string, string] {
