@@ -1,8 +1,7 @@
-import { podFolder } from './materials/paths.ts';
 import type { ContainerKiller } from './container-killer.ts';
 import { mayRun, type ObservedContainer, type ObservedPod } from './observation.ts';
 import type { PodEnder } from './pod-ender.ts';
-import { logFolder } from './pod-paths.ts';
+import { logFolder, podFolder } from './pod-paths.ts';
 import type { KubeletContext } from './port.ts';
 
 export interface HousekeepingOptions {

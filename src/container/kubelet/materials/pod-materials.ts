@@ -4,7 +4,7 @@ import type { KubeletContext } from '../port.ts';
 import { environmentOf } from './environment.ts';
 import { Images } from './images.ts';
 import { PatientReferences } from './patient-references.ts';
-import { hostsFile, podFolder, terminationLog } from './paths.ts';
+import { hostsFile, podFolder, terminationLog } from '../pod-paths.ts';
 import { dnsOf, hostsFileOf } from './pod-network-files.ts';
 import type { Environment, PodMaterials, Refusal } from './port.ts';
 import { refusalOf } from './refusals.ts';

@@ -4,7 +4,7 @@ import type { CriMount } from '../../cri.ts';
 import type { ContainerSpec, PodManifest, VolumeMountSpec } from '../pod.ts';
 import { KubeletError, type KubeletContext } from '../port.ts';
 import { expand, lookupIn } from './expand.ts';
-import { subPathFolder, volumeFolder } from './paths.ts';
+import { subPathFolder, volumeFolder } from '../pod-paths.ts';
 import type { Environment } from './port.ts';
 import { Tokens } from './tokens.ts';
 import { contentOf } from './volume-content.ts';
