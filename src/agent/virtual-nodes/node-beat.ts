@@ -3,9 +3,9 @@ import { messageOf } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import type { Cri } from '../../container/cri.ts';
 import { LinkError, type GuestInfo, type GuestLink } from '../../container/link/port.ts';
-import { isNotFound } from '../../kube/api-error.ts';
 import type { KubeClient } from '../../kube/client.ts';
-import { nodes, type Node } from '../../kube/core.ts';
+import type { Node } from '../../kube/core.ts';
+import type { Informer } from '../../kube/informer.ts';
 import { NodeHeartbeat } from './node-heartbeat.ts';
 import { nodeStatus, type NodeFacts } from './node-status.ts';
 import { GuestGoneError, type VirtualGuest } from './options.ts';
@@ -14,6 +14,8 @@ export interface NodeBeatOptions {
   readonly guest: VirtualGuest;
   /** With the node's own identity. */
   readonly client: KubeClient;
+  /** Holds this one Node. */
+  readonly nodes: Informer<Node>;
   readonly cri: Cri;
   readonly info: GuestInfo;
   readonly hostAddress: string;
@@ -66,7 +68,8 @@ export class NodeBeat {
 
   async #beat(signal: AbortSignal): Promise<void> {
     const { clock } = this.#options;
-    const [node, facts] = await Promise.all([this.#node(signal), this.#look(signal)]);
+    const facts = await this.#look(signal);
+    const node = this.#options.nodes.get(this.#options.guest.host.node);
     this.#facts = facts;
     // The operator makes the Node; without one there is nothing to say.
     if (node === undefined || facts === undefined) return;
@@ -82,16 +85,6 @@ export class NodeBeat {
     await this.#heartbeat.report(status, AbortSignal.timeout(LAST_WORD_MS)).catch((error: unknown) => {
       log.debug({ node: guest.host.node, error: messageOf(error) }, 'the last word was not heard');
     });
-  }
-
-  async #node(signal: AbortSignal): Promise<Node | undefined> {
-    const { client, guest } = this.#options;
-    try {
-      return await client.get(nodes, { name: guest.host.node }, signal);
-    } catch (error) {
-      if (isNotFound(error)) return undefined;
-      throw error;
-    }
   }
 
   /** Undefined while nothing has ever been seen. */

@@ -5,7 +5,7 @@ import type { KubeletContext } from '../../container/kubelet/port.ts';
 import { LinkError, type GuestInfo } from '../../container/link/port.ts';
 import { KubeletServer } from '../../container/server/server.ts';
 import type { KubeClient } from '../../kube/client.ts';
-import { configMaps, pods, services, type Pod, type Service } from '../../kube/core.ts';
+import { configMaps, nodes, pods, services, type Pod, type Service } from '../../kube/core.ts';
 import { Informer } from '../../kube/informer.ts';
 import { keyFor } from '../../kube/object.ts';
 import { CertificateError, nodeSubject, signedCertificate } from './node-identity.ts';
@@ -28,9 +28,10 @@ export async function liveAsNode(options: VirtualNodeOptions, guest: VirtualGues
   const info = await firstInfo(options, guest, signal);
   await using podInformer = new Informer(client, pods, { fieldSelector: `spec.nodeName=${node}`, log, clock });
   await using serviceInformer = new Informer(client, services, { log, clock, indexers: { namespace: ({ metadata }: Service) => [metadata.namespace ?? ''] } });
+  await using nodeInformer = new Informer(client, nodes, { fieldSelector: `metadata.name=${node}`, log, clock });
   using cri = options.cri(link.runtimeSocket);
-  for (const informer of [podInformer, serviceInformer]) informer.start();
-  await Promise.all([podInformer.waitForSync(signal), serviceInformer.waitForSync(signal)]);
+  for (const informer of [podInformer, serviceInformer, nodeInformer]) informer.start();
+  await Promise.all([podInformer.waitForSync(signal), serviceInformer.waitForSync(signal), nodeInformer.waitForSync(signal)]);
   const runner = options.kubelet(contextOf(options, guest, { client, cri, info, services: serviceInformer }), guest.namespace);
   podInformer.onChange(({ type, object }) => (type === 'deleted' ? runner.remove(object as PodManifest) : runner.upsert(object as PodManifest)));
   for (const pod of podInformer.list()) runner.upsert(pod as PodManifest);
@@ -38,7 +39,7 @@ export async function liveAsNode(options: VirtualNodeOptions, guest: VirtualGues
   const rebooted = new AbortController();
   const serving = await serve(options, guest, { client, cri, pods: podInformer }, signal);
   try {
-    const beat = new NodeBeat({ ...options, guest, client, cri, info, kubeletPort: serving?.port });
+    const beat = new NodeBeat({ ...options, guest, client, nodes: nodeInformer, cri, info, kubeletPort: serving?.port });
     await Promise.all([runner.run(AbortSignal.any([signal, rebooted.signal])), beat.run(signal).finally(() => rebooted.abort(new Error('the guest was rebooted')))]);
   } finally {
     await serving?.server[Symbol.asyncDispose]();
