@@ -23,7 +23,8 @@ const START_MS = 300_000;
 const BACK_MS = 60_000;
 const TRUE_MS = 45_000;
 const REBOOTED_MS = 180_000;
-const GONE_MS = 60_000;
+/** The guest ends shims that serve nothing after a minute. */
+const GONE_MS = 120_000;
 /** A probe is killed under at any moment of its start. */
 const LEAD_MS = 2500;
 

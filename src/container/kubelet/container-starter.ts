@@ -43,6 +43,7 @@ export class ContainerStarter {
     const { image } = await this.#step(request, 'ErrImagePull', () => materials.ensureImage(pod, container, sandbox.config, interrupt));
     const id = await gate.run(async () => {
       const config = await this.#step(request, 'CreateContainerConfigError', async () => this.#configOf(request, image));
+      await this.#step(request, 'CreateContainerError', () => this.#removeUnstarted(request));
       const id = await this.#step(request, 'CreateContainerError', () => cri.createContainer(sandbox.id, config, sandbox.config, signal));
       this.#event(pod, 'Normal', 'Created', `Created container: ${container.name}`);
       await this.#step(request, 'RunContainerError', () => cri.startContainer(id, signal));
@@ -77,10 +78,17 @@ export class ContainerStarter {
     return { restartCount, messages: [await this.#options.materials.terminationMount(pod, container, restartCount, signal)] };
   }
 
+  /** A container that was made and never ran, since whoever made it was killed before it could start it. */
+  async #removeUnstarted({ container: { name }, observed, signal }: StartRequest): Promise<void> {
+    const newest = newestOf(observed, name);
+    if (newest?.state === 'CREATED') await this.#options.context.cri.removeContainer(newest.id, signal);
+  }
+
   /** Where the runtime has forgotten the containers before this one, their logs and the API still know of them. */
   async #restartCountOf({ metadata: { uid = '' }, status }: PodManifest, { name }: ContainerSpec, observed: ObservedPod, signal: AbortSignal): Promise<number> {
     const newest = newestOf(observed, name);
-    if (newest !== undefined) return newest.restartCount + 1;
+    // What never ran is no start, though a kubelet would count it.
+    if (newest !== undefined) return newest.state === 'CREATED' ? newest.restartCount : newest.restartCount + 1;
     const logs = await this.#options.context.files.list(logFolder(uid, name), signal);
     const fromLogs = logs.map((file) => Number(/^(\d+)\.log/.exec(file)?.[1] ?? -1) + 1);
     const reports = [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])];
