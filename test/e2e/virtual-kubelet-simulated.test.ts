@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
@@ -124,5 +124,42 @@ describe('pods of a virtual node on a simulated runtime', { timeout: 60_000 }, (
     kubelet.start();
     await until('it runs again', () => restarts() === 1 && isReady());
     assert.equal(kubelet.status('pod').containerStatuses?.[0]?.lastState?.terminated?.exitCode, 1);
+  });
+
+  it('takes a container that never ran for no start', async () => {
+    cri.failing.add('startContainer');
+    kubelet.create('pod', { containers: [main] });
+    await until('it was made', async () => (await cri.listContainers()).length > 0);
+    await kubelet.stop();
+    cri.failing.clear();
+    kubelet.start();
+    await ready();
+    assert.deepEqual([restarts(), (await cri.listContainers()).map(({ state }) => state)], [0, ['RUNNING']]);
+  });
+
+  it('drives out who uses most beyond what it asked for, when memory runs short, and nobody else', async () => {
+    const asking = (name: string, memory: string): ContainerSpec => ({ ...main, name, resources: { requests: { memory } } });
+    kubelet.create('modest', { containers: [asking('small', '200Mi')] });
+    kubelet.create('greedy', { containers: [asking('large', '64Mi')], terminationGracePeriodSeconds: 600 });
+    await until('both run', () => ['modest', 'greedy'].every((pod) => kubelet.condition(pod, 'Ready') === 'True'));
+    cri.memory.set('small', 150 * 2 ** 20).set('large', 100 * 2 ** 20);
+    kubelet.room = { ...kubelet.room, memoryAvailableBytes: 30 * 2 ** 20 };
+    await until('it is driven out', () => kubelet.status('greedy').phase === 'Failed', 15_000);
+    kubelet.room = { ...kubelet.room, memoryAvailableBytes: 2 ** 30 };
+    const { reason, message } = kubelet.status('greedy');
+    assert.deepEqual([reason, message], ['Evicted', 'The node was low on resource: memory. Threshold quantity: 50Mi, available: 30Mi. Container large was using 100Mi, request is 64Mi, has larger consumption of memory. ']);
+    assert.equal(kubelet.condition('greedy', 'DisruptionTarget'), 'True');
+    assert.deepEqual([kubelet.eventsOf('greedy').at(-2), stops()], [`Evicted: ${message}`, ['stopContainer large 2']]);
+    assert.equal(kubelet.condition('modest', 'Ready'), 'True');
+  });
+
+  it('ends a pod that keeps more in an emptyDir than it may', async () => {
+    kubelet.create('pod', { volumes: [{ name: 'scratch', emptyDir: { sizeLimit: '1Mi' } }], containers: [main] });
+    await ready();
+    await writeFile(join(folder, kubelet.pod('pod').metadata.uid ?? '', 'volumes/scratch/file'), Buffer.alloc(3_000_000));
+    await until('it has ended', () => kubelet.status('pod').phase === 'Failed', 15_000);
+    assert.deepEqual([kubelet.status('pod').reason, kubelet.status('pod').message], ['Evicted', 'Usage of EmptyDir volume "scratch" exceeds the limit "1Mi". ']);
+    assert.equal(kubelet.condition('pod', 'DisruptionTarget'), undefined);
+    await until('nothing of it takes up room', async () => (await cri.listContainers()).length === 0 && !(await readdir(join(folder, kubelet.pod('pod').metadata.uid ?? ''))).includes('logs'));
   });
 });

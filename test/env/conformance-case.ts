@@ -52,8 +52,6 @@ export interface ConformanceCase {
   readonly finally?: Until;
   /** The pod is then deleted, and looked at when it goes. */
   readonly deleted?: true;
-  /** Why the virtual node never gets there. */
-  readonly unreached?: string;
   /** Known differences: a path or a beginning of one, and why it differs. */
   readonly differs?: Readonly<Record<string, string>>;
 }

@@ -27,17 +27,11 @@ export async function compareAll(table: readonly ConformanceCase[], [kubelet, vi
 
 async function compare(one: ConformanceCase, nodes: readonly [ConformanceNode, ConformanceNode], deadlineMs: number): Promise<Verdict> {
   try {
-    if (one.unreached !== undefined) return await compareUnreached(one, nodes, deadlineMs);
     const [first, second] = await Promise.all([nodes[0].observe(one, deadlineMs), nodes[1].observe(one, deadlineMs)]);
     return { one, found: differences(normalised(first.observation, first.names), normalised(second.observation, second.names)) };
   } catch (error) {
     return { one, found: [], error: error instanceof Error ? error.message : String(error) };
   }
-}
-
-async function compareUnreached(one: ConformanceCase, [kubelet, virtual]: readonly [ConformanceNode, ConformanceNode], deadlineMs: number): Promise<Verdict> {
-  const [, second] = await Promise.allSettled([kubelet.observe(one, deadlineMs), virtual.observe(one, deadlineMs)]);
-  return { one, found: [], ...(second.status === 'rejected' ? {} : { error: 'the virtual node gets there now; take it off the list of differences' }) };
 }
 
 /** What is not as the table says, in lines to read; none when all is. */

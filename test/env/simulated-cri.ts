@@ -21,6 +21,8 @@ export class SimulatedCri implements Cri {
   /** Calls of these names fail. */
   readonly failing = new Set<string>();
   unreachable = false;
+  /** Bytes of memory that containers of these names use. */
+  readonly memory = new Map<string, number>();
   /** Names of containers that SIGTERM does not end. */
   readonly stubborn = new Set<string>();
   readonly #now: () => number;
@@ -134,12 +136,18 @@ export class SimulatedCri implements Cri {
     return () => void this.#listeners.delete(listener);
   }
 
+  listStats(): ReturnType<Cri['listStats']> {
+    return this.#answer('listStats', () => [...this.#containers.values()].filter(({ state }) => state === 'RUNNING').map(({ id, config: { metadata, labels } }) => {
+      const memory = BigInt(this.memory.get(metadata.name) ?? 0);
+      return { id, metadata, labels, cpuNanoseconds: 0n, memoryWorkingSetBytes: memory, memoryUsageBytes: memory, memoryRssBytes: memory, writableLayerBytes: 0n, writableLayerInodes: 0n, timestamp: this.#time() };
+    }));
+  }
+
   updateResources = unsupported;
   reopenLog = unsupported;
   exec = unsupported;
   attach = unsupported;
   portForward = unsupported;
-  listStats = unsupported;
   listImages = unsupported;
   pullImage = unsupported;
   removeImage = unsupported;

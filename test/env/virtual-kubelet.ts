@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { systemClock, type Clock } from '../../src/base/clock.ts';
 import { createLog } from '../../src/base/log.ts';
 import type { Cri } from '../../src/container/cri.ts';
+import type { NodeRoom } from '../../src/container/kubelet/eviction/port.ts';
 import { VirtualNodeMaterials } from '../../src/container/kubelet/materials/pod-materials.ts';
 import type { ContainerSpec, PodManifest, PodManifestSpec, PodStatusReport } from '../../src/container/kubelet/pod.ts';
 import type { KubeletContext, KubeletEvent } from '../../src/container/kubelet/port.ts';
@@ -21,6 +22,8 @@ export class KubeletUnderTest {
   /** Every status that was written, by pod. */
   readonly written = new Map<string, PodStatusReport[]>();
   readonly released: string[] = [];
+  /** What its node has left. */
+  room: NodeRoom = { memoryAvailableBytes: 2 ** 31, diskCapacityBytes: 2 ** 34, diskAvailableBytes: 2 ** 33, inodes: 1e6, inodesFree: 9e5 };
   readonly #options: KubeletUnderTestOptions;
   readonly #pods = new Map<string, PodManifest>();
   #kubelet: VirtualKubelet | undefined;
@@ -146,6 +149,7 @@ export class KubeletUnderTest {
         node: 'node', hostAddress: '192.0.2.1', clusterDns: ['10.96.0.10'], clusterDomain: 'cluster.local', dns: { servers: ['192.0.2.53'], searches: [] },
         allocatable: { millicpu: 2000, memoryBytes: 4 * 2 ** 30 }, labels: {},
       },
+      room: () => Promise.resolve(this.room),
       event: (about, event) => void this.events.push({ ...event, pod: about.metadata.name }),
       clock: this.#options.clock ?? systemClock,
       log: createLog({ level: process.env['YADO_LOG'] ?? 'silent' }),

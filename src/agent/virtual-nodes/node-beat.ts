@@ -2,6 +2,7 @@ import type { Clock } from '../../base/clock.ts';
 import { messageOf } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import type { Cri } from '../../container/cri.ts';
+import { PressureMemory } from '../../container/kubelet/eviction/shortages.ts';
 import { LinkError, type GuestInfo, type GuestLink } from '../../container/link/port.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import type { Node } from '../../kube/core.ts';
@@ -33,6 +34,7 @@ const LAST_WORD_MS = 3000;
 export class NodeBeat {
   readonly #options: NodeBeatOptions;
   readonly #heartbeat: NodeHeartbeat;
+  readonly #pressure = new PressureMemory();
   #facts: NodeFacts | undefined;
 
   constructor(options: NodeBeatOptions) {
@@ -89,12 +91,12 @@ export class NodeBeat {
 
   /** Undefined while nothing has ever been seen. */
   async #look(signal: AbortSignal): Promise<NodeFacts | undefined> {
-    const { cri, info, hostAddress, kubeletPort, guest: { host, link } } = this.#options;
+    const { clock, cri, info, hostAddress, kubeletPort, guest: { host, link } } = this.#options;
     try {
       const [runtime, conditions, pressure] = await Promise.all([this.#facts?.runtime ?? cri.version(signal), cri.status(signal), link.pressure(signal)]);
       const failing = conditions.find((condition) => !condition.status);
       const unready = failing === undefined ? undefined : { reason: 'KubeletNotReady', message: `container runtime: ${failing.type}: ${failing.message === '' ? failing.reason : failing.message}` };
-      return { host, hostAddress, kubeletPort: kubeletPort ?? 0, info, runtime, pressure, unready };
+      return { host, hostAddress, kubeletPort: kubeletPort ?? 0, info, runtime, pressure, pressed: this.#pressure.look(pressure, clock.now()), unready };
     } catch (error) {
       signal.throwIfAborted();
       const unready = { reason: 'GuestUnreachable', message: `the guest's container runtime does not answer: ${messageOf(error)}` };

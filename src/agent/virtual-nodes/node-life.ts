@@ -84,6 +84,7 @@ function contextOf(options: VirtualNodeOptions, { host, link }: VirtualGuest, li
       allocatable: { millicpu: Math.max(info.cpus * 1000 - host.reservedMillicpu, 0), memoryBytes: Math.max(info.memoryBytes - host.reservedBytes, 0) },
       labels: {},
     },
+    room: (signal) => link.pressure(signal),
     event: (about, event) => events.record(about, event),
     clock,
     log,

@@ -10,6 +10,7 @@ const facts: NodeFacts = {
   info: { bootId: 'b', machineId: 'm', kernelVersion: '6.1', osImage: 'Tiny', architecture: 'amd64', cpus: 2, memoryBytes: GI },
   runtime: { runtimeName: 'containerd', runtimeVersion: '1.6.20' },
   pressure: { cpuNanoseconds: 0, memoryAvailableBytes: GI / 2, memoryWorkingSetBytes: 0, diskCapacityBytes: 10 * GI, diskAvailableBytes: 5 * GI, inodes: 1000, inodesFree: 900 },
+  pressed: new Set(),
   unready: undefined,
 };
 const NOW = Date.parse('2026-01-01T12:00:00Z');
@@ -27,10 +28,9 @@ it('is ready while the guest runs pods, and says why it is not', () => {
 });
 
 it('tells what the guest runs out of', () => {
-  const { pressure } = facts;
-  assert.equal(conditions({ pressure: { ...pressure, memoryAvailableBytes: 10 * 2 ** 20 } })['MemoryPressure'], 'True KubeletHasInsufficientMemory');
-  assert.equal(conditions({ pressure: { ...pressure, diskAvailableBytes: GI / 2 } })['DiskPressure'], 'True KubeletHasDiskPressure');
-  assert.equal(conditions({ pressure: { ...pressure, inodesFree: 10 } })['DiskPressure'], 'True KubeletHasDiskPressure');
+  assert.equal(conditions({ pressed: new Set(['MemoryPressure']) })['MemoryPressure'], 'True KubeletHasInsufficientMemory');
+  const disk = conditions({ pressed: new Set(['DiskPressure']) });
+  assert.deepEqual([disk['DiskPressure'], disk['MemoryPressure']], ['True KubeletHasDiskPressure', 'False KubeletHasSufficientMemory']);
 });
 
 it('keeps the time of a condition that did not change', () => {

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { CompiledContainerHost } from '../../api/compiled-guest.ts';
 import { timestamp } from '../../kube/conditions.ts';
 import type { Condition } from '../../kube/core.ts';
+import type { PressureCondition } from '../../container/kubelet/eviction/shortages.ts';
 import type { GuestInfo, GuestPressure } from '../../container/link/port.ts';
 
 /** All that the status of a Node that is a guest is derived from. */
@@ -13,6 +14,8 @@ export interface NodeFacts {
   readonly info: GuestInfo;
   readonly runtime: { readonly runtimeName: string; readonly runtimeVersion: string };
   readonly pressure: GuestPressure;
+  /** What it is short of, or was until shortly ago. */
+  readonly pressed: ReadonlySet<PressureCondition>;
   /** Why the node runs no pods now; undefined when it does. */
   readonly unready: { readonly reason: string; readonly message: string } | undefined;
 }
@@ -28,11 +31,6 @@ export interface NodeStatusReport {
 
 /** The Kubernetes release whose kubelet the virtual node follows. */
 export const KUBELET_VERSION = 'v1.34.4+yadokari';
-
-/** Below these a node takes no new pods, as a kubelet's defaults. */
-const LEAST_MEMORY_BYTES = 100 * 2 ** 20;
-const LEAST_DISK = 0.1;
-const LEAST_INODES = 0.05;
 
 /** The status as a kubelet writes it. `before` are the conditions written last, whose transition times are kept. Pure. */
 export function nodeStatus(facts: NodeFacts, before: readonly Condition[], nowMs: number): NodeStatusReport {
@@ -67,13 +65,10 @@ function withoutTimes({ conditions, ...rest }: NodeStatusReport): unknown {
   return { ...rest, conditions: conditions.map(({ type, status, reason, message }) => ({ type, status, reason, message })) };
 }
 
-function conditionsOf({ pressure, unready }: NodeFacts, before: readonly Condition[], nowMs: number): readonly Condition[] {
-  const low = (available: number, capacity: number, least: number): boolean => capacity > 0 && available / capacity < least;
-  const memory = pressure.memoryAvailableBytes < LEAST_MEMORY_BYTES / 2;
-  const disk = low(pressure.diskAvailableBytes, pressure.diskCapacityBytes, LEAST_DISK) || low(pressure.inodesFree, pressure.inodes, LEAST_INODES);
+function conditionsOf({ pressed, unready }: NodeFacts, before: readonly Condition[], nowMs: number): readonly Condition[] {
   const wanted: readonly Condition[] = [
-    pressureCondition('MemoryPressure', memory, 'KubeletHasInsufficientMemory', 'KubeletHasSufficientMemory', 'memory'),
-    pressureCondition('DiskPressure', disk, 'KubeletHasDiskPressure', 'KubeletHasNoDiskPressure', 'disk'),
+    pressureCondition('MemoryPressure', pressed, 'KubeletHasInsufficientMemory', 'KubeletHasSufficientMemory', 'memory'),
+    pressureCondition('DiskPressure', pressed, 'KubeletHasDiskPressure', 'KubeletHasNoDiskPressure', 'disk'),
     { type: 'PIDPressure', status: 'False', reason: 'KubeletHasSufficientPID', message: 'the guest has sufficient PIDs' },
     unready === undefined
       ? { type: 'Ready', status: 'True', reason: 'KubeletReady', message: 'the guest runs pods' }
@@ -86,8 +81,8 @@ function conditionsOf({ pressure, unready }: NodeFacts, before: readonly Conditi
   });
 }
 
-function pressureCondition(type: string, pressed: boolean, yes: string, no: string, what: string): Condition {
-  return pressed
+function pressureCondition(type: PressureCondition, pressed: ReadonlySet<PressureCondition>, yes: string, no: string, what: string): Condition {
+  return pressed.has(type)
     ? { type, status: 'True', reason: yes, message: `the guest runs out of ${what}` }
     : { type, status: 'False', reason: no, message: `the guest has sufficient ${what}` };
 }

@@ -32,7 +32,12 @@ export function conditionsOf(pod: PodManifest, facts: ConditionFacts): readonly 
   return verdicts.map(([type, verdict]) => dated(pod, type, verdict, facts));
 }
 
-function dated({ metadata: { generation } }: PodManifest, type: string, verdict: Verdict, { before, now }: ConditionFacts): Condition {
+/** A pod that is driven out. https://kubernetes.io/docs/concepts/workloads/pods/disruptions/#pod-disruption-conditions */
+export function disruptionTarget(pod: PodManifest, message: string, { conditions = [] }: PodStatusReport, now: string): Condition {
+  return dated(pod, 'DisruptionTarget', { status: 'True', reason: 'TerminationByKubelet', message }, { before: conditions, now });
+}
+
+function dated({ metadata: { generation } }: PodManifest, type: string, verdict: Verdict, { before, now }: Pick<ConditionFacts, 'before' | 'now'>): Condition {
   const last = before.find((condition) => condition.type === type);
   const lastTransitionTime = last?.status === verdict.status && last.lastTransitionTime !== undefined ? last.lastTransitionTime : now;
   return { type, ...(generation === undefined ? {} : { observedGeneration: generation }), ...verdict, lastTransitionTime };

@@ -2,7 +2,7 @@ import type { ContainerKiller } from './container-killer.ts';
 import type { PodMaterials } from './materials/port.ts';
 import { mayRun, type ObservedPod } from './observation.ts';
 import type { PodManifest } from './pod.ts';
-import { volumesFolder } from './pod-paths.ts';
+import { logFolder, volumesFolder } from './pod-paths.ts';
 import type { KubeletContext } from './port.ts';
 
 export interface PodEnderOptions {
@@ -29,6 +29,13 @@ export class PodEnder {
     const { context: { files, addresses } } = this.#options;
     await files.remove(volumesFolder(uid), signal);
     await addresses.release(uid, signal);
+  }
+
+  /** What a pod that was driven out would go on taking up: its containers too, and what they have said. */
+  async clear({ metadata: { uid = '' } }: PodManifest, { containers }: ObservedPod, signal: AbortSignal): Promise<void> {
+    const { files, cri } = this.#options.context;
+    for (const { id } of containers) await cri.removeContainer(id, signal);
+    await files.remove(logFolder(uid), signal);
   }
 
   /** Everything: containers, sandboxes, files, address. */

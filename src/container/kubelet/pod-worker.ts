@@ -2,6 +2,7 @@ import { messageOf } from '../../base/errors.ts';
 import { isDeleting } from '../../kube/object.ts';
 import { secondsOf, type WaitingReason } from './container-statuses.ts';
 import { CrashBackoff } from './crash-backoff.ts';
+import type { Eviction } from './eviction/port.ts';
 import { definitionHash } from './labels.ts';
 import type { PodMaterials } from './materials/port.ts';
 import { mayRun, usableSandbox, type ObservedPod } from './observation.ts';
@@ -26,6 +27,8 @@ export interface PodWorkerOptions {
   readonly ender: PodEnder;
 }
 
+const EVICTED = 'Evicted';
+const EVICTION_GRACE_SECONDS = 1;
 const DEADLINE = { reason: 'DeadlineExceeded', message: 'Pod was active on the node longer than the specified deadline' };
 
 /** Does what one pod needs, one step after the other, each from what the API and the runtime have. */
@@ -42,6 +45,7 @@ export class PodWorker {
   /** The next step has to ask the runtime, since the last one may have left something behind. */
   #unsure: boolean;
   #failure: WaitingReason | undefined;
+  #eviction: Eviction | undefined;
 
   constructor(options: PodWorkerOptions, pod: PodManifest, signal: AbortSignal) {
     this.#options = options;
@@ -68,6 +72,11 @@ export class PodWorker {
 
   get isRemoved(): boolean {
     return this.#removed;
+  }
+
+  /** It runs, or is about to. */
+  get isActive(): boolean {
+    return !this.#ended && !this.#removed && this.#failure === undefined && !isDeleting(this.#pod) && !isOver(this.#pod.status?.phase) && !isOver(this.#reporter.last.phase);
   }
 
   get pod(): PodManifest {
@@ -103,6 +112,15 @@ export class PodWorker {
     } finally {
       this.#memory.probes[Symbol.dispose]();
     }
+  }
+
+  /** Ends the pod for good, with hardly any time to do so. */
+  evict(eviction: Eviction): void {
+    if (!this.isActive) return;
+    this.#eviction = eviction;
+    this.#failure = { reason: EVICTED, message: eviction.message };
+    this.#options.context.event(this.#pod, { type: 'Warning', reason: EVICTED, message: eviction.message });
+    this.#loop.interrupt();
   }
 
   /** Brings volumes that show what is in the API up to date. */
@@ -198,7 +216,14 @@ export class PodWorker {
       nowMs: clock.now(),
       over,
       ...(this.#failure === undefined ? {} : { failure: this.#failure }),
+      ...(this.#eviction?.isDisruption === true ? { disruption: this.#eviction.message } : {}),
     });
+  }
+
+  /** The pod, with the time that an eviction leaves it. */
+  #inHaste(): PodManifest {
+    if (this.#eviction === undefined || isDeleting(this.#pod)) return this.#pod;
+    return { ...this.#pod, spec: { ...this.#pod.spec, terminationGracePeriodSeconds: EVICTION_GRACE_SECONDS } };
   }
 
   /** Ends what runs, says so, and removes what is not needed any more: everything, when the pod is to go. */
@@ -208,13 +233,14 @@ export class PodWorker {
     const known = !mayRun(observed) && (isOver(this.#pod.status?.phase) || isOver(this.#reporter.last.phase));
     probes.endLivenessAndStartup();
     if (!known && !this.#removed && mayRun(observed)) this.#reporter.report(this.#pod, statusWhileEnding(this.#status(observed, false), this.#reporter.last));
-    await ender.stop(this.#pod, observed, interrupt);
+    await ender.stop(this.#inHaste(), observed, interrupt);
     const stopped = !mayRun(observed) ? observed : await view.observe(this.uid, signal);
     if (mayRun(stopped)) throw new Error('something of the pod still runs');
     probes[Symbol.dispose]();
     if (!known && !this.#removed) this.#reporter.report(this.#pod, lastStatusOf(this.#pod, this.#status(stopped, true)));
     if (!this.#removed && !isDeleting(this.#pod)) {
       await ender.release(this.#pod, interrupt);
+      if (this.#eviction !== undefined) await ender.clear(this.#pod, stopped, interrupt);
       this.#ended = true;
       return undefined;
     }

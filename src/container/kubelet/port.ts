@@ -4,6 +4,7 @@ import type { Log } from '../../base/log.ts';
 import type { KubeObject } from '../../kube/object.ts';
 import type { Cri } from '../cri.ts';
 import type { PodFiles } from '../pod-files.ts';
+import type { NodeRoom } from './eviction/port.ts';
 import type { PodManifest, PodStatusReport } from './pod.ts';
 
 /** What pods refer to in the API, read with the node's own identity. `undefined`: it does not exist. */
@@ -84,6 +85,8 @@ export interface KubeletContext {
   readonly addresses: PodAddresses;
   readonly statuses: PodStatusWriter;
   readonly settings: NodeSettings;
+  /** What the node has left now. */
+  readonly room: (signal: AbortSignal) => Promise<NodeRoom>;
   readonly event: (about: KubeObject, event: KubeletEvent) => void;
   readonly clock: Clock;
   readonly log: Log;

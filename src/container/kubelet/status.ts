@@ -1,4 +1,4 @@
-import { conditionsOf } from './conditions.ts';
+import { conditionsOf, disruptionTarget } from './conditions.ts';
 import { containerStatuses, secondsOf, type Readiness, type WaitingReason } from './container-statuses.ts';
 import { usableSandbox, type ObservedPod } from './observation.ts';
 import { phaseOf } from './phase.ts';
@@ -21,6 +21,8 @@ export interface StatusFacts {
   readonly over: boolean;
   /** Why the pod has failed, whatever its containers say. */
   readonly failure?: WaitingReason;
+  /** Why the pod has to go for the sake of others. */
+  readonly disruption?: string;
 }
 
 /** All messages of a pod's containers together, in bytes. */
@@ -28,7 +30,7 @@ const MOST_MESSAGE_BYTES = 12 * 1024;
 
 /** The status that a kubelet writes of the pod. */
 export function statusOf(facts: StatusFacts): PodStatusReport {
-  const { pod, observed, before, reasons, readiness, resizes, nowMs } = facts;
+  const { pod, observed, before, reasons, readiness, resizes, nowMs, disruption } = facts;
   const shared = { pod, observed, reasons, readiness, resizes };
   const { initContainers = [], containers, ephemeralContainers = [] } = pod.spec;
   const init = containerStatuses(initContainers, 'init', { ...shared, before: before.initContainerStatuses ?? [] });
@@ -40,7 +42,7 @@ export function statusOf(facts: StatusFacts): PodStatusReport {
   return {
     ...verdict,
     ...(pod.metadata.generation === undefined ? {} : { observedGeneration: pod.metadata.generation }),
-    conditions,
+    conditions: disruption === undefined ? conditions : [...conditions, disruptionTarget(pod, disruption, before, secondsOf(nowMs))],
     ...addressesOf(facts, sandbox?.address ?? ''),
     startTime: before.startTime ?? secondsOf(nowMs),
     qosClass: qosClassOf(pod),

@@ -1,6 +1,7 @@
 import { messageOf } from '../../base/errors.ts';
 import { ContainerKiller } from './container-killer.ts';
 import { ContainerStarter } from './container-starter.ts';
+import { Evictor } from './eviction/evictor.ts';
 import { Gate } from './gate.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { LogRotation } from './log-rotation.ts';
@@ -30,6 +31,7 @@ export class VirtualKubelet implements PodRunner {
   readonly #options: PodWorkerOptions;
   readonly #housekeeping: Housekeeping;
   readonly #logs: LogRotation;
+  readonly #evictor: Evictor;
   readonly #workers = new Map<string, PodWorker>();
   readonly #running = new Set<Promise<void>>();
   /** Told of before it was time to work. */
@@ -50,6 +52,11 @@ export class VirtualKubelet implements PodRunner {
     this.#options = { context, materials, view, starter, ender };
     this.#housekeeping = new Housekeeping({ context, killer, ender });
     this.#logs = new LogRotation(context);
+    this.#evictor = new Evictor({
+      context,
+      pods: () => [...this.#workers.values()].filter((worker) => worker.isActive).map(({ pod }) => pod),
+      evict: async ({ metadata: { uid = '' } }, eviction) => this.#workers.get(uid)?.evict(eviction),
+    });
     view.onChange((uid) => this.#workers.get(uid)?.wake());
   }
 
@@ -78,7 +85,7 @@ export class VirtualKubelet implements PodRunner {
     const unlisten = this.#context.cri.onChange(() => this.#tell());
     this.#begin();
     try {
-      await Promise.all([this.#watchRuntime(signal), this.#keepHouse(signal)]);
+      await Promise.all([this.#watchRuntime(signal), this.#keepHouse(signal), this.#evictor.run(signal)]);
     } finally {
       unlisten();
       await Promise.all(this.#running);

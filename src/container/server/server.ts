@@ -128,7 +128,8 @@ export class KubeletServer implements AsyncDisposable {
     const id = loggedRun(pod, container, options.previous);
     const status = await cri.containerStatus(id, signal);
     const file = status === undefined ? undefined : await LogFile.open(link.files, status.logPath, signal);
-    if (file === undefined) throw new HttpError(400, `unable to retrieve container logs for containerd://${id}`);
+    // A kubelet says so in place of the log, and is no worse for it.
+    if (file === undefined) return void response.end(`unable to retrieve container logs for containerd://${id}`);
     response.writeHead(200, { 'content-type': 'text/plain', 'transfer-encoding': 'chunked' });
     response.flushHeaders();
     await streamLog({ file, cri, container: id }, options, response, clock, signal);
