@@ -138,7 +138,9 @@ export class VirtualNodeFaults {
     for (const [index, { pod, process, told, restarts, before }] of this.#witnesses.entries()) {
       const now = seen[index];
       if (!pod.restless) assert.deepEqual([now?.process, now?.told, now?.restarts], [process, told, restarts], `${pod.name} has noticed`);
-      assert.equal(now?.before, before, `restarts of ${pod.name} are counted wrongly`);
+      // A start that was cut short counts, though nothing may have run: as with a kubelet.
+      const counted = (now?.before ?? NaN) - before;
+      assert.ok(counted === 0 || (pod.restless && counted === 1), `restarts of ${pod.name} are counted wrongly, by ${counted}`);
     }
     this.#witnesses = seen;
     return true;

@@ -43,7 +43,7 @@ export class ContainerStarter {
     const { image } = await this.#step(request, 'ErrImagePull', () => materials.ensureImage(pod, container, sandbox.config, interrupt));
     const id = await gate.run(async () => {
       const config = await this.#step(request, 'CreateContainerConfigError', async () => this.#configOf(request, image));
-      await this.#step(request, 'CreateContainerError', () => this.#removeUnstarted(request));
+      await this.#removeUnstarted(request);
       const id = await this.#step(request, 'CreateContainerError', () => cri.createContainer(sandbox.id, config, sandbox.config, signal));
       this.#event(pod, 'Normal', 'Created', `Created container: ${container.name}`);
       await this.#step(request, 'RunContainerError', () => cri.startContainer(id, signal));
@@ -78,7 +78,10 @@ export class ContainerStarter {
     return { restartCount, messages: [await this.#options.materials.terminationMount(pod, container, restartCount, signal)] };
   }
 
-  /** A container that was made and never ran, since whoever made it was killed before it could start it. */
+  /**
+   * A container that was made and never ran, since whoever made it was killed before it could start it. The runtime
+   * may still be about to start it and then refuses: that says nothing of the container, and is looked at again soon.
+   */
   async #removeUnstarted({ container: { name }, observed, signal }: StartRequest): Promise<void> {
     const newest = newestOf(observed, name);
     if (newest?.state === 'CREATED') await this.#options.context.cri.removeContainer(newest.id, signal);
