@@ -35,12 +35,15 @@ export async function startBenchCluster(name: string, ...args: readonly string[]
   const status = await readyStatus(name, folder);
   const upMs = performance.now() - started;
   const nodePid = status.nodes[0]?.initPid ?? 0;
+  const client = new KubeClient(new HttpTransport(loadKubeconfig({ kubeconfig: status.kubeconfig })));
+  const hypervisor = new LibvirtHypervisor({ socketPath: `/proc/${nodePid}/root/run/libvirt/libvirt-sock`, acceleration: () => Promise.resolve('tcg') });
   return {
-    client: new KubeClient(new HttpTransport(loadKubeconfig({ kubeconfig: status.kubeconfig }))),
-    upMs, folder, kubeconfig: status.kubeconfig, status, nodePid,
-    hypervisor: new LibvirtHypervisor({ socketPath: `/proc/${nodePid}/root/run/libvirt/libvirt-sock`, acceleration: () => Promise.resolve('tcg') }),
+    client, hypervisor, upMs, folder, kubeconfig: status.kubeconfig, status, nodePid,
     inNode: (...command) => run('nsenter', ['-t', String(nodePid), '-a', '--', ...command]),
     async [Symbol.asyncDispose]() {
+      // Either would go on asking for a cluster that is gone.
+      client.close();
+      await hypervisor[Symbol.asyncDispose]();
       up.kill('SIGTERM');
       await ended;
       await rm(folder, { recursive: true, force: true });
