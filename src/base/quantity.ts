@@ -44,3 +44,10 @@ export function formatBytes(bytes: number): string {
   }
   return `${Number.isInteger(value) ? value : value.toFixed(1)}${units[unit] ?? ''}`;
 }
+
+/** A whole number of bytes as Kubernetes writes it: in the largest unit that leaves no fraction. */
+export function exactBytes(bytes: number): string {
+  const units = ['', 'Ki', 'Mi', 'Gi', 'Ti'];
+  const unit = bytes === 0 ? 0 : units.findLastIndex((_, power) => bytes % 1024 ** power === 0);
+  return `${bytes / 1024 ** unit}${units[unit] ?? ''}`;
+}

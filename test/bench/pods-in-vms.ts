@@ -7,44 +7,40 @@ import { CriClient } from '../../src/container/drivers/cri/client.ts';
 import { isNotFound } from '../../src/kube/api-error.ts';
 import { isTrue } from '../../src/kube/conditions.ts';
 import { nodes, pods, type Pod } from '../../src/kube/core.ts';
-import { virtualMachineImages, virtualMachines, yadoPods, type VirtualMachine, type VirtualMachineImage, type YadoPod } from '../../src/kube/yadokari.ts';
-import { buildContainerImages } from '../../src/local/images/container-images.ts';
-import { clusterLayout, defaultCacheRoot } from '../../src/local/layout.ts';
+import { virtualMachineImages, virtualMachines, yadoPods, type YadoPod } from '../../src/kube/yadokari.ts';
+import { clusterLayout } from '../../src/local/layout.ts';
 import { readRecord } from '../../src/local/record.ts';
-import { containerHostImage } from '../env/container-host.ts';
+import { containerHostImages, containerHostImports, containerHostMachine, CONTAINER_IMAGE, insideOf } from '../env/container-host-objects.ts';
 import { startBenchCluster, type BenchCluster } from './bench-cluster.ts';
 import { median, milliseconds, printFigures, ratio, type Figure } from './figures.ts';
 import { MetricsPage } from './metrics-page.ts';
 import { PodFloor } from './pod-floor.ts';
 
 const NAMESPACE = 'default';
-const IMAGE = 'localhost/yadokari/hello:1';
 const ROUNDS = 5;
 const REQUESTS = 200;
 const MEBIBYTES = 10;
 const PATIENCE_MS = 300_000;
 
 const named = (name: string) => ({ name, namespace: NAMESPACE });
-const containers = [{ name: 'c', image: IMAGE, imagePullPolicy: 'Never', command: ['sleep', '100000'] }];
+const containers = [{ name: 'c', image: CONTAINER_IMAGE, imagePullPolicy: 'Never', command: ['sleep', '100000'] }];
 
 /** Pods in a machine beside what the machine's own runtime needs for them, in the same guest and by the same way in. `--at-once=N`: default 10. */
 export async function benchPodsInVms(options: readonly string[] = []): Promise<void> {
   const atOnce = Number(/^--at-once=(\d+)$/.exec(options.find((option) => option.startsWith('--at-once=')) ?? '')?.[1] ?? 10);
-  const cacheFolder = join(defaultCacheRoot, 'images');
-  const imports = await Promise.all([containerHostImage(cacheFolder), buildContainerImages({ cacheFolder })]);
-  await using cluster = await startBenchCluster('bench-pods', ...imports.flatMap(({ path }) => ['--import', path]));
+  await using cluster = await startBenchCluster('bench-pods', ...(await containerHostImports()).flatMap((path) => ['--import', path]));
   const load = loadavg()[0] ?? 0;
-  for (const image of images) await cluster.client.create(virtualMachineImages, image);
+  for (const image of containerHostImages) await cluster.client.create(virtualMachineImages, { ...image, metadata: named(image.metadata.name) });
   const started = performance.now();
-  const machine = await cluster.client.create(virtualMachines, host);
+  const machine = await cluster.client.create(virtualMachines, { ...host, metadata: named('host') });
   await until(async () => isTrue((await cluster.client.get(nodes, { name: `host.${NAMESPACE}` })).status?.conditions, 'Ready'));
   const nodeMs = performance.now() - started;
 
   const uid = machine.metadata.uid ?? '';
   using cri = new CriClient({ socket: `/proc/${cluster.nodePid}/root/run/yadokari/guests/${uid}.cri` });
-  await until(async () => (await cri.imageStatus(IMAGE)) !== undefined);
+  await until(async () => (await cri.imageStatus(CONTAINER_IMAGE)) !== undefined);
   const floor = new PodFloor(cri, cluster.hypervisor, uid);
-  await floor.start(IMAGE, 1);
+  await floor.start(CONTAINER_IMAGE, 1);
   await removed(cluster, await startPods(cluster, ['warm-up']));
   const figures: Figure[] = [
     await singleFigure(cluster, floor),
@@ -58,23 +54,12 @@ export async function benchPodsInVms(options: readonly string[] = []): Promise<v
   printFigures(`Pods in a machine: medians of ${ROUNDS} rounds, guests by ${acceleration}, way in by virtio-serial; load of the host ${load.toFixed(1)} before, ${(loadavg()[0] ?? 0).toFixed(1)} after`, figures);
 }
 
-const images: readonly VirtualMachineImage[] = [
-  { apiVersion: API_VERSION, kind: 'VirtualMachineImage', metadata: named('container-host'), spec: { format: 'tar', source: { file: { path: '/var/lib/yadokari/import/container-host.tar' } } } },
-  { apiVersion: API_VERSION, kind: 'VirtualMachineImage', metadata: named('container-images'), spec: { format: 'raw', source: { file: { path: '/var/lib/yadokari/import/images.tar' } } } },
-];
-
-const host: VirtualMachine = {
-  apiVersion: API_VERSION, kind: 'VirtualMachine', metadata: named('host'),
-  spec: {
-    memory: '1Gi', kernelBoot: { image: 'container-host' }, containerHost: { maxPods: 60 }, terminationGracePeriodSeconds: 3,
-    disks: [{ name: 'images', image: 'container-images', readOnly: true, ephemeral: true }, { name: 'containers', blank: {}, size: '4Gi', ephemeral: true }],
-  },
-};
+const host = containerHostMachine('host', { disk: '4Gi', spec: { memory: '1Gi', containerHost: { maxPods: 60 } } });
 
 async function singleFigure(cluster: BenchCluster, floor: PodFloor): Promise<Figure> {
   const [ours, raw]: [number[], number[]] = [[], []];
   for (let round = 0; round < ROUNDS; round += 1) {
-    raw.push(...await floor.start(IMAGE, 1));
+    raw.push(...await floor.start(CONTAINER_IMAGE, 1));
     const started = await startPods(cluster, [`single-${round}`]);
     ours.push(...started.values());
     await removed(cluster, started);
@@ -83,7 +68,7 @@ async function singleFigure(cluster: BenchCluster, floor: PodFloor): Promise<Fig
 }
 
 async function manyFigures(cluster: BenchCluster, floor: PodFloor, atOnce: number): Promise<readonly Figure[]> {
-  const raw = Math.max(...await floor.start(IMAGE, atOnce));
+  const raw = Math.max(...await floor.start(CONTAINER_IMAGE, atOnce));
   const before = await agentBytes(cluster);
   const started = await startPods(cluster, Array.from({ length: atOnce }, (_, index) => `many-${index}`));
   const after = await agentBytes(cluster);
@@ -153,8 +138,7 @@ async function startPods({ client }: BenchCluster, names: readonly string[]): Pr
 }
 
 function podInside(name: string): Pod {
-  const tolerations = [{ key: 'yadokari.dev/virtual-node', operator: 'Exists' }];
-  return { apiVersion: 'v1', kind: 'Pod', metadata: named(name), spec: { nodeSelector: { 'yadokari.dev/virtual-machine': 'host', 'yadokari.dev/namespace': NAMESPACE }, tolerations, terminationGracePeriodSeconds: 0, containers } };
+  return { apiVersion: 'v1', kind: 'Pod', metadata: named(name), spec: { ...insideOf('host', NAMESPACE), terminationGracePeriodSeconds: 0, containers } };
 }
 
 async function removed({ client }: BenchCluster, started: ReadonlyMap<string, number>): Promise<void> {

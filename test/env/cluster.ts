@@ -235,7 +235,12 @@ export function tinyMachine(name: string, spec: Readonly<Record<string, unknown>
 
 /** An object of our API as a document to apply; JSON is YAML. */
 export function object(kind: string, name: string, spec: Readonly<Record<string, unknown>>): string {
-  return `---\n${JSON.stringify({ apiVersion: API_VERSION, kind, metadata: { name, labels: { app: name } }, spec })}\n`;
+  return documents({ apiVersion: API_VERSION, kind, metadata: { name, labels: { app: name } }, spec });
+}
+
+/** Objects as documents to apply. */
+export function documents(...objects: readonly object[]): string {
+  return objects.map((part) => `---\n${JSON.stringify(part)}\n`).join('');
 }
 
 export function words(text: string): readonly string[] {

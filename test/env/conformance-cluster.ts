@@ -1,27 +1,17 @@
 import { nodes } from '../../src/kube/core.ts';
-import { buildContainerImages } from '../../src/local/images/container-images.ts';
-import { defaultCacheRoot } from '../../src/local/layout.ts';
-import { join } from 'node:path';
-import { object, startTestCluster, type TestCluster } from './cluster.ts';
-import { containerHostImage } from './container-host.ts';
+import { documents, startTestCluster, type TestCluster } from './cluster.ts';
+import { containerHostImages, containerHostImports, containerHostMachine } from './container-host-objects.ts';
 import { ConformanceNode, isReady } from './conformance-node.ts';
 
 const START_MS = 120_000;
-const file = (name: string) => `/var/lib/yadokari/import/${name}`;
 
 /** Namespaces of the two nodes' pods; the second is the machine's own. */
 export const NAMESPACES = ['conform-node', 'conform-guest'] as const;
 const MACHINE = 'host';
 
-const machine = object('VirtualMachineImage', 'container-host', { format: 'tar', source: { file: { path: file('container-host.tar') } } })
-  + object('VirtualMachineImage', 'container-images', { format: 'raw', source: { file: { path: file('images.tar') } } })
-  + object('VirtualMachine', MACHINE, {
-    cpu: 2, memory: '1Gi', kernelBoot: { image: 'container-host' }, containerHost: { maxPods: 60 }, terminationGracePeriodSeconds: 3,
-    // Without a disk for them its containers are in memory, and wait for nothing.
-    disks: [{ name: 'images', image: 'container-images', readOnly: true, ephemeral: true }],
-  });
+const machine = documents(...containerHostImages, containerHostMachine(MACHINE, { spec: { cpu: 2, memory: '1Gi', containerHost: { maxPods: 60 } } }));
 
-const plain = (kind: string, name: string, fields: object): string => `---\n${JSON.stringify({ apiVersion: 'v1', kind, metadata: { name }, ...fields })}\n`;
+const plain = (kind: string, name: string, fields: object): string => documents({ apiVersion: 'v1', kind, metadata: { name }, ...fields });
 
 /** What the pods refer to. */
 const objects = plain('ConfigMap', 'settings', { data: { colour: 'blue', size: 'x\ny' } })
@@ -32,9 +22,8 @@ const objects = plain('ConfigMap', 'settings', { data: { colour: 'blue', size: '
   + plain('Service', 'web-front', { spec: { selector: { none: 'such' }, ports: [{ name: 'http', port: 80 }, { name: 'dns-udp', port: 53, protocol: 'UDP' }] } })
   + plain('Service', 'headless', { spec: { clusterIP: 'None', selector: { none: 'such' }, ports: [{ port: 80 }] } });
 
-export function startConformanceCluster(): Promise<TestCluster> {
-  return Promise.all([containerHostImage(join(defaultCacheRoot, 'images')), buildContainerImages({ cacheFolder: join(defaultCacheRoot, 'images') })])
-    .then((imports) => startTestCluster({ name: 'conformance', imports: imports.map(({ path }) => path) }));
+export async function startConformanceCluster(): Promise<TestCluster> {
+  return startTestCluster({ name: 'conformance', imports: await containerHostImports() });
 }
 
 /** A kubelet's node and one that is a machine of the same cluster. */

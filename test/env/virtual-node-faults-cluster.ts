@@ -1,13 +1,11 @@
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isTrue } from '../../src/kube/conditions.ts';
 import { nodes, pods, type Pod } from '../../src/kube/core.ts';
 import { ControlClient } from '../../src/local/control-client.ts';
-import { buildContainerImages } from '../../src/local/images/container-images.ts';
-import { clusterLayout, defaultCacheRoot } from '../../src/local/layout.ts';
+import { clusterLayout } from '../../src/local/layout.ts';
 import { startTestCluster, type TestCluster } from './cluster.ts';
-import { containerHostImage } from './container-host.ts';
+import { containerHostImports } from './container-host-objects.ts';
 import { discrepancies, qemuPids } from './discrepancies.ts';
 import type { Recovery } from './fault-cluster.ts';
 import { FaultGuest, type Census } from './virtual-node-faults-guest.ts';
@@ -57,9 +55,7 @@ export class VirtualNodeFaults {
   }
 
   static async start(): Promise<VirtualNodeFaults> {
-    const cacheFolder = join(defaultCacheRoot, 'images');
-    const imports = await Promise.all([containerHostImage(cacheFolder), buildContainerImages({ cacheFolder })]);
-    const cluster = await startTestCluster({ name: 'vn-faults', nodes: 1, imports: imports.map(({ path }) => path) });
+    const cluster = await startTestCluster({ name: 'vn-faults', nodes: 1, imports: await containerHostImports() });
     try {
       await cluster.namespace(NAMESPACE);
       await cluster.apply(NAMESPACE, machine);

@@ -1,4 +1,5 @@
-import { object } from './cluster.ts';
+import { containerHostImages, containerHostMachine, CONTAINER_IMAGE, insideOf } from './container-host-objects.ts';
+import { documents } from './cluster.ts';
 
 export const NAMESPACE = 'inside';
 export const MACHINE = 'shell';
@@ -6,16 +7,10 @@ export const NODE = `${MACHINE}.${NAMESPACE}`;
 /** Name of the volume in which each start of a pod's container leaves a line. */
 export const STARTS = 'starts';
 
-const IMAGE = 'localhost/yadokari/hello:1';
-const file = (name: string) => `/var/lib/yadokari/import/${name}`;
-
 /** The machine that is a node, and its images. */
-export const machine = object('VirtualMachineImage', 'container-host', { format: 'tar', source: { file: { path: file('container-host.tar') } } })
-  + object('VirtualMachineImage', 'container-images', { format: 'raw', source: { file: { path: file('images.tar') } } })
-  + object('VirtualMachine', MACHINE, {
-    memory: '768Mi', kernelBoot: { image: 'container-host' }, containerHost: { maxPods: 40 }, terminationGracePeriodSeconds: 3,
-    disks: [{ name: 'images', image: 'container-images', readOnly: true, ephemeral: true }, { name: 'containers', blank: {}, size: '4Gi', ephemeral: true }],
-  });
+export const machine = documents(...containerHostImages, containerHostMachine(MACHINE, { disk: '4Gi', spec: { memory: '768Mi', containerHost: { maxPods: 40 } } }));
+
+const inside = insideOf(MACHINE, NAMESPACE);
 
 /** A pod that must not notice what is killed around it. */
 export interface WitnessPod {
@@ -27,7 +22,7 @@ export interface WitnessPod {
   readonly spec: object;
 }
 
-const container = (command: string): object => ({ name: 'c', image: IMAGE, imagePullPolicy: 'Never', command: ['sh', '-c', command], volumeMounts: [{ name: STARTS, mountPath: '/starts' }] });
+const container = (command: string): object => ({ name: 'c', image: CONTAINER_IMAGE, imagePullPolicy: 'Never', command: ['sh', '-c', command], volumeMounts: [{ name: STARTS, mountPath: '/starts' }] });
 
 function witness(name: string, command: string, { restless = false, more = {} }: { readonly restless?: boolean; readonly more?: object } = {}): WitnessPod {
   return { name, command, restless, spec: { containers: [container(`echo x >> /starts/main; exec ${command}`)], ...more } };
@@ -44,13 +39,12 @@ export const probeSpec: object = { restartPolicy: 'Never', containers: [containe
 
 /** A pod in the machine, as a document to apply. */
 export function podInside(name: string, spec: object): string {
-  return `---\n${JSON.stringify({
+  return documents({
     apiVersion: 'v1', kind: 'Pod', metadata: { name },
     spec: {
-      terminationGracePeriodSeconds: 1, automountServiceAccountToken: false, volumes: [{ name: STARTS, emptyDir: {} }],
-      tolerations: [{ key: 'yadokari.dev/virtual-node', operator: 'Exists' }, ...['not-ready', 'unreachable'].map((key) => ({ key: `node.kubernetes.io/${key}`, operator: 'Exists' }))],
-      nodeSelector: { 'yadokari.dev/virtual-machine': MACHINE, 'yadokari.dev/namespace': NAMESPACE },
+      ...inside, terminationGracePeriodSeconds: 1, automountServiceAccountToken: false, volumes: [{ name: STARTS, emptyDir: {} }],
+      tolerations: [...inside.tolerations, ...['not-ready', 'unreachable'].map((key) => ({ key: `node.kubernetes.io/${key}`, operator: 'Exists' }))],
       ...spec,
     },
-  })}\n`;
+  });
 }

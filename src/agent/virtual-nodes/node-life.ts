@@ -82,7 +82,6 @@ function contextOf(options: VirtualNodeOptions, { host, link }: VirtualGuest, li
       clusterDomain: dns.domain,
       dns: { servers: dns.servers, searches: [] },
       allocatable: { millicpu: Math.max(info.cpus * 1000 - host.reservedMillicpu, 0), memoryBytes: Math.max(info.memoryBytes - host.reservedBytes, 0) },
-      labels: {},
     },
     room: (signal) => link.pressure(signal),
     event: (about, event) => events.record(about, event),

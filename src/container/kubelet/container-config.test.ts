@@ -88,7 +88,7 @@ describe('what the runtime is told', () => {
   });
 
   it('names the sandbox\'s host as the pod says', () => {
-    const surroundings = { root: '/pods', dns: { servers: [], searches: [], options: [] }, settings: { node: 'n', hostAddress: '', clusterDns: [], clusterDomain: 'cluster.local', dns: { servers: [], searches: [] }, allocatable: { millicpu: 1, memoryBytes: 1 }, labels: {} } };
+    const surroundings = { root: '/pods', dns: { servers: [], searches: [], options: [] }, settings: { node: 'n', hostAddress: '', clusterDns: [], clusterDomain: 'cluster.local', dns: { servers: [], searches: [] }, allocatable: { millicpu: 1, memoryBytes: 1 } } };
     const hostname = (spec: Partial<PodManifestSpec>): string => sandboxConfigOf(examplePod(spec), 1, surroundings).hostname;
     assert.deepEqual([hostname({}), hostname({ hostname: 'own' }), hostname({ hostname: 'own', subdomain: 'sub' }), hostname({ hostname: 'own', subdomain: 'sub', setHostnameAsFQDN: true })], ['pod', 'own', 'own', 'own.sub.space.svc.cluster.local']);
     assert.throws(() => hostname({ hostname: 'h'.repeat(60), subdomain: 'sub', setHostnameAsFQDN: true }), /is too long \(64 characters is the max, /);

@@ -240,7 +240,7 @@ export class PodWorker {
     if (!known && !this.#removed) this.#reporter.report(this.#pod, lastStatusOf(this.#pod, this.#status(stopped, true)));
     if (!this.#removed && !isDeleting(this.#pod)) {
       await ender.release(this.#pod, interrupt);
-      if (this.#eviction !== undefined) await ender.clear(this.#pod, stopped, interrupt);
+      if (this.#reporter.last.reason === EVICTED) await ender.clear(this.#pod, stopped, interrupt);
       this.#ended = true;
       return undefined;
     }

@@ -75,7 +75,6 @@ export interface NodeSettings {
   /** resolv.conf of pods with dnsPolicy Default. */
   readonly dns: { readonly servers: readonly string[]; readonly searches: readonly string[] };
   readonly allocatable: { readonly millicpu: number; readonly memoryBytes: number };
-  readonly labels: Readonly<Record<string, string>>;
 }
 
 export interface KubeletContext {

@@ -55,7 +55,7 @@ export class VirtualKubelet implements PodRunner {
     this.#evictor = new Evictor({
       context,
       pods: () => [...this.#workers.values()].filter((worker) => worker.isActive).map(({ pod }) => pod),
-      evict: async ({ metadata: { uid = '' } }, eviction) => this.#workers.get(uid)?.evict(eviction),
+      evict: ({ metadata: { uid = '' } }, eviction) => this.#workers.get(uid)?.evict(eviction),
     });
     view.onChange((uid) => this.#workers.get(uid)?.wake());
   }

@@ -20,12 +20,10 @@ export interface GoProgram {
 
 /** One of our Go programs: static, and the same bytes wherever this compiler builds it: no paths, no ids of builds. */
 export async function buildGoProgram(options: GoProgramOptions): Promise<GoProgram> {
-  const { source, cacheFolder, cache, environment, signal } = options;
+  const { source, cacheFolder, signal } = options;
   const name = basename(source);
   const go = await ensureGo(options);
-  const fixed = { GOTOOLCHAIN: 'local', GOFLAGS: '', GOWORK: 'off', GOOS: 'linux', GOARCH: 'amd64', GOAMD64: 'v1', GOEXPERIMENT: '', CGO_ENABLED: '0', GO111MODULE: 'on' };
-  const places = environment['HOME'] === undefined ? { GOPATH: join(cache, 'go'), GOCACHE: join(cache, 'go-build') } : {};
-  const settings = { cwd: source, env: { ...environment, ...fixed, ...places }, timeoutMs: 600_000, ...(signal === undefined ? {} : { signal }) };
+  const settings = { cwd: source, env: goEnvironment(options), timeoutMs: 600_000, ...(signal === undefined ? {} : { signal }) };
   const version = (await run(go, ['env', 'GOVERSION'], settings)).trim();
   const files = (await readdir(source)).filter((file) => (file.endsWith('.go') && !file.endsWith('_test.go')) || file === 'go.mod').sort();
   const path = await cachedBuild({
@@ -43,4 +41,11 @@ export async function buildGoProgram(options: GoProgramOptions): Promise<GoProgr
   });
   await chmod(path, 0o755);
   return { path, goVersion: version.replace(/^go/, '') };
+}
+
+/** In which the compiler makes the same of the same sources, whoever runs it. */
+export function goEnvironment({ cache, environment }: Pick<GoOptions, 'cache' | 'environment'>): NodeJS.ProcessEnv {
+  const fixed = { GOTOOLCHAIN: 'local', GOFLAGS: '', GOWORK: 'off', GOOS: 'linux', GOARCH: 'amd64', GOAMD64: 'v1', GOEXPERIMENT: '', CGO_ENABLED: '0', GO111MODULE: 'on' };
+  const places = environment['HOME'] === undefined ? { GOPATH: join(cache, 'go'), GOCACHE: join(cache, 'go-build') } : {};
+  return { ...environment, ...fixed, ...places };
 }

@@ -68,6 +68,8 @@ export function kubeletConfig(plan: NetworkPlan, address: string): string {
     evictionHard: { 'memory.available': '1Mi', 'nodefs.available': '0%', 'imagefs.available': '0%', 'nodefs.inodesFree': '0%' },
     // A quarter of it is the interval at which a node says that it lives.
     nodeLeaseDurationSeconds: 16,
+    // A node whose containerd was away for a moment is taken for Ready again only with its next report; its default, 10 s, is long for that.
+    nodeStatusUpdateFrequency: '2s',
     serializeImagePulls: false,
     registerNode: true,
     makeIPTablesUtilChains: false,

@@ -12,8 +12,8 @@ export interface EvictorOptions {
   readonly context: KubeletContext;
   /** Pods that run, or are about to. */
   readonly pods: () => readonly PodManifest[];
-  /** Ends the pod for good; resolves once nothing of it runs, or soon enough. */
-  readonly evict: (pod: PodManifest, eviction: Eviction) => Promise<void>;
+  /** Begins to end the pod for good; it is none of `pods` from then on. */
+  readonly evict: (pod: PodManifest, eviction: Eviction) => void;
 }
 
 /** As often as a kubelet. */
@@ -46,7 +46,7 @@ export class Evictor {
     const bounded = pods().filter((pod) => isEvictable(pod) && hasDiskLimit(pod));
     for (const usage of await this.#usages(bounded, true, signal)) {
       const excess = excessOf(usage);
-      if (excess !== undefined) await evict(usage.pod, excess);
+      if (excess !== undefined) evict(usage.pod, excess);
     }
     const [shortage] = shortagesOf(await room(signal));
     if (shortage !== undefined) await this.#relieve(shortage, signal);
@@ -61,7 +61,7 @@ export class Evictor {
     }
     const victim = victimOf(shortage, await this.#usages(pods(), isDisk, signal));
     if (victim === undefined) log.warn({ resource: shortage.resource }, 'the node runs short, and no pod may be driven out');
-    else await evict(victim.pod, victim.eviction);
+    else evict(victim.pod, victim.eviction);
   }
 
   async #usages(pods: readonly PodManifest[], countsDisk: boolean, signal: AbortSignal): Promise<readonly PodUsage[]> {

@@ -1,12 +1,7 @@
-/** What a node has left; sizes in bytes. */
-export interface NodeRoom {
-  readonly memoryAvailableBytes: number;
-  /** Of the file system that holds images, containers and pods' files. */
-  readonly diskCapacityBytes: number;
-  readonly diskAvailableBytes: number;
-  readonly inodes: number;
-  readonly inodesFree: number;
-}
+import type { GuestPressure } from '../../link/port.ts';
+
+/** What a node has left. */
+export type NodeRoom = Pick<GuestPressure, 'memoryAvailableBytes' | 'diskCapacityBytes' | 'diskAvailableBytes' | 'inodes' | 'inodesFree'>;
 
 /** In core/v1's words. */
 export type ShortResource = 'memory' | 'ephemeral-storage' | 'inodes';

@@ -1,4 +1,4 @@
-import { amountOf } from '../../../base/quantity.ts';
+import { amountOf, exactBytes } from '../../../base/quantity.ts';
 import type { PodManifest } from '../pod.ts';
 import type { Eviction, Shortage, ShortResource } from './port.ts';
 import { diskOf, memoryOf, requestOf, type PodUsage } from './usage.ts';
@@ -33,24 +33,12 @@ function requestedOf(pod: PodManifest, resource: ShortResource): number {
 }
 
 function messageOf({ resource, threshold, available }: Shortage, { pod, containers }: PodUsage): string {
-  const amount = (value: number): string => (resource === 'inodes' ? String(value) : binary(value));
+  const amount = (value: number): string => (resource === 'inodes' ? String(value) : exactBytes(value));
   const greedy = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])].flatMap(({ name, resources }) => {
     const usage = containers.find((container) => container.name === name);
     const used = resource === 'memory' ? usage?.memoryBytes : resource === 'ephemeral-storage' ? usage?.diskBytes : undefined;
     const request = resources?.requests?.[resource] ?? '0';
-    return used !== undefined && used > amountOf(request) ? [`Container ${name} was using ${binary(used)}, request is ${request}, has larger consumption of ${resource}. `] : [];
+    return used !== undefined && used > amountOf(request) ? [`Container ${name} was using ${exactBytes(used)}, request is ${request}, has larger consumption of ${resource}. `] : [];
   });
   return `The node was low on resource: ${resource}. Threshold quantity: ${amount(threshold)}, available: ${amount(available)}. ${greedy.join('')}`;
-}
-
-/** Bytes as Kubernetes writes them: in the largest unit that leaves no fraction. */
-function binary(bytes: number): string {
-  const units = ['', 'Ki', 'Mi', 'Gi', 'Ti'];
-  let value = Math.round(bytes);
-  let unit = 0;
-  while (value !== 0 && value % 1024 === 0 && unit < units.length - 1) {
-    value /= 1024;
-    unit += 1;
-  }
-  return `${value}${units[unit]}`;
 }
