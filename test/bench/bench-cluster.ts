@@ -6,6 +6,7 @@ import { run } from '../../src/base/process.ts';
 import { KubeClient } from '../../src/kube/client.ts';
 import { HttpTransport, loadKubeconfig } from '../../src/kube/transport.ts';
 import type { ClusterStatus } from '../../src/local/cluster.ts';
+import { statusOf } from '../env/cluster.ts';
 import { LibvirtHypervisor } from '../../src/vm/drivers/libvirt/hypervisor.ts';
 
 export const yado = join(import.meta.dirname, '../../src/bin/yado.ts');
@@ -53,9 +54,8 @@ export async function startBenchCluster(name: string, ...args: readonly string[]
 
 async function readyStatus(name: string, folder: string): Promise<ClusterStatus> {
   for (;;) {
-    const text = await run(process.execPath, [yado, 'status', '--json', '--name', name, '--state-root', folder]).catch(() => '{}');
-    const status = JSON.parse(text) as Partial<ClusterStatus>;
-    if (status.ready === true) return status as ClusterStatus;
+    const status = await statusOf(folder, name);
+    if (status?.ready === true) return status;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }

@@ -83,7 +83,7 @@ describe('a machine that is a node', { timeout: 900_000 }, () => {
     await run(...ours('cp', 'web:/tmp/copy', back));
     assert.ok((await readFile(from)).equals(await readFile(back)));
     const forwarded = await run('sh', ['-c', `${kubectlPath} --kubeconfig ${status.kubeconfig} -n ${NAMESPACE} port-forward pod/web :80 > ${folder}/forward & pid=$!; for i in $(seq 100); do grep -q Forwarding ${folder}/forward && break; sleep 0.1; done; port=$(sed -n 's/.*127.0.0.1:\\([0-9]*\\).*/\\1/p;q' ${folder}/forward); curl -s -m 10 http://127.0.0.1:$port/; kill $pid`]);
-    assert.equal(forwarded, 'web \n');
+    assert.equal(forwarded, 'web\n');
     assert.match(await cluster.kubectl('get', '--raw', `/api/v1/nodes/${NODE}/proxy/stats/summary`), /"podRef":\{"name":"web"/);
   });
 

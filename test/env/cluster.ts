@@ -10,6 +10,7 @@ import { KubeClient } from '../../src/kube/client.ts';
 import { HttpTransport, loadKubeconfig } from '../../src/kube/transport.ts';
 import { virtualMachines, type VirtualMachine } from '../../src/kube/yadokari.ts';
 import type { ClusterStatus } from '../../src/local/cluster.ts';
+import { ControlClient } from '../../src/local/control-client.ts';
 import { clusterLayout } from '../../src/local/layout.ts';
 import { readRecord } from '../../src/local/record.ts';
 
@@ -50,15 +51,19 @@ export async function startTestCluster({ name, nodes = 2, chart = false, imports
   try {
     for (;;) {
       if (up.exitCode !== null || performance.now() - started > UP_MS) throw new Error(`the cluster did not come up:\n${said}`);
-      const text = await run(process.execPath, [yado, 'status', '--json', ...place]).catch(() => '{}');
-      const status = JSON.parse(text) as Partial<ClusterStatus>;
-      if (status.ready === true && (!chart || said.includes('✓ Installing the chart'))) return new TestCluster(folder, status as ClusterStatus, performance.now() - started, await kubectlOf(folder, cluster), stop);
+      const status = await statusOf(folder, cluster);
+      if (status?.ready === true && (!chart || said.includes('✓ Installing the chart'))) return new TestCluster(folder, status, performance.now() - started, await kubectlOf(folder, cluster), stop);
       await delay(PROBE_MS);
     }
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+/** Undefined while nobody answers; asked without a process of its own, which a cluster that starts would feel. */
+export async function statusOf(folder: string, cluster: string): Promise<ClusterStatus | undefined> {
+  return new ControlClient(clusterLayout(folder, cluster)).status().catch(() => undefined);
 }
 
 async function kubectlOf(folder: string, cluster: string): Promise<string> {

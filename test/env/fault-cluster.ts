@@ -42,6 +42,8 @@ const TRUE_MS = 10_000;
 /** Nodes that could not report are Ready again only with their next report. */
 const THAWED_MS = 20_000;
 const READY_MS = 90_000;
+/** A kubelet tries again 10 to 15 s after what it could not start, and may miss twice. */
+const PROBE_MS = 60_000;
 const FROZEN_MS = 20_000;
 
 /** A cluster with witnesses, and what is done to it. */
@@ -222,7 +224,7 @@ export class FaultCluster {
     return this.#eventually(`${name} is ready`, async () => {
       const { status } = await this.cluster.client.get(yadoPods, { name, namespace: NAMESPACE });
       return status?.ready === '1/1' ? status.address : undefined;
-    }, 30_000);
+    }, PROBE_MS);
   }
 
   async #uptimeOf(address: string): Promise<{ readonly uptime: number; readonly bootId: string }> {
