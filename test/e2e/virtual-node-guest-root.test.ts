@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { CommandError, run } from '../../src/base/process.ts';
-import { conditionOf, isTrue } from '../../src/kube/conditions.ts';
+import { conditionOf } from '../../src/kube/conditions.ts';
 import { nodes, pods, type Pod } from '../../src/kube/core.ts';
 import { ControlClient } from '../../src/local/control-client.ts';
 import { clusterLayout } from '../../src/local/layout.ts';
@@ -24,10 +24,7 @@ describe("root of a machine's guest", { timeout: 900_000 }, () => {
   const kubectl = (...args: readonly string[]) => cluster.kubectl('-n', NAMESPACE, ...args);
   const pod = (name: string): Promise<Pod> => cluster.client.get(pods, { namespace: NAMESPACE, name });
   const eventually = <T>(what: string, probe: () => Promise<T | undefined | false>, deadlineMs = START_MS) => cluster.eventually(what, probe, deadlineMs, NAMESPACE);
-  const ready = (name: string) => eventually(`${name} is Ready`, async () => {
-    const found = await pod(name);
-    return isTrue(found.status?.conditions, 'Ready') && found;
-  });
+  const ready = (name: string) => cluster.readyPod(NAMESPACE, name, START_MS);
   let guest: FaultGuest;
   let token: string;
   let server: string;

@@ -45,10 +45,7 @@ describe('a Deployment on machines and a node', { timeout: 900_000 }, () => {
   const kubectl = (...args: readonly string[]) => cluster.kubectl('-n', NAMESPACE, ...args);
   const pod = (name: string): Promise<Pod> => cluster.client.get(pods, { namespace: NAMESPACE, name });
   const eventually = <T>(what: string, probe: () => Promise<T | undefined | false>, deadlineMs = START_MS) => cluster.eventually(what, probe, deadlineMs, NAMESPACE);
-  const ready = (name: string) => eventually(`${name} is Ready`, async () => {
-    const found = await pod(name);
-    return isTrue(found.status?.conditions, 'Ready') && found;
-  });
+  const ready = (name: string) => cluster.readyPod(NAMESPACE, name, START_MS);
   const replicas = async (): Promise<readonly Pod[]> => (await cluster.client.list(pods, { namespace: NAMESPACE, labelSelector: 'app=site' })).items;
   /** The replicas that are Ready and stay, by the node that they are on. */
   const places = async (): Promise<readonly string[]> => (await replicas()).filter((found) => !isDeleting(found) && isTrue(found.status?.conditions, 'Ready')).map(({ spec }) => spec.nodeName ?? '').sort();

@@ -7,6 +7,8 @@ import { API_VERSION } from '../../src/api/group.ts';
 import { CommandError, run } from '../../src/base/process.ts';
 import { isNotFound } from '../../src/kube/api-error.ts';
 import { KubeClient } from '../../src/kube/client.ts';
+import { isTrue } from '../../src/kube/conditions.ts';
+import { pods, type Pod } from '../../src/kube/core.ts';
 import { HttpTransport, loadKubeconfig } from '../../src/kube/transport.ts';
 import { virtualMachines, type VirtualMachine } from '../../src/kube/yadokari.ts';
 import type { ClusterStatus } from '../../src/local/cluster.ts';
@@ -145,6 +147,14 @@ export class TestCluster implements AsyncDisposable {
     return this.eventually(`${namespace}/${name} ${what}`, async () => {
       const vm = await this.vm(namespace, name);
       return holds(vm) ? vm : undefined;
+    }, deadlineMs, namespace);
+  }
+
+  /** The core/v1 Pod once it is Ready. */
+  async readyPod(namespace: string, name: string, deadlineMs = 30_000): Promise<Pod> {
+    return this.eventually(`${namespace}/${name} is Ready`, async () => {
+      const pod = await this.client.get(pods, { namespace, name });
+      return isTrue(pod.status?.conditions, 'Ready') && pod;
     }, deadlineMs, namespace);
   }
 
