@@ -72,6 +72,32 @@ describe('pods of a virtual node on a simulated runtime', { timeout: 60_000 }, (
     await until('nothing is left', async () => (await cri.listSandboxes()).length === 0 && (await readdir(folder)).length === 0);
   });
 
+  it('fails a pod for which it has no room, and has it again when another has ended', async () => {
+    const asking = (cpu: string): ContainerSpec => ({ ...main, resources: { requests: { cpu } } });
+    kubelet.create('pod', { containers: [asking('1500m')] });
+    await ready();
+    kubelet.create('late', { containers: [asking('600m')] });
+    await until('it is refused', () => kubelet.status('late').phase === 'Failed');
+    const { reason, message } = kubelet.status('late');
+    assert.deepEqual([reason, message], ['OutOfcpu', "Pod was rejected: Node didn't have enough resource: cpu, requested: 600, used: 1500, capacity: 2000"]);
+    assert.deepEqual(kubelet.eventsOf('late'), ["OutOfcpu: Node didn't have enough resource: cpu, requested: 600, used: 1500, capacity: 2000"]);
+    assert.equal((await cri.listSandboxes()).length, 1, 'nothing was made of it');
+    kubelet.delete('pod', 0);
+    await until('the pod is gone', () => !kubelet.has('pod'));
+    kubelet.create('next', { containers: [asking('2')] });
+    await until('the next is Ready', () => kubelet.condition('next', 'Ready') === 'True');
+  });
+
+  it('asks nobody again who runs, also when it is started anew on a node that has shrunk', async () => {
+    kubelet.create('pod', { containers: [{ ...main, resources: { requests: { cpu: '1500m' } } }] });
+    await ready();
+    await kubelet.stop();
+    kubelet.node = { ...kubelet.node, status: { allocatable: { cpu: '1', memory: '4Gi', pods: '110' } } };
+    kubelet.start();
+    await delay(1500);
+    assert.deepEqual([kubelet.status('pod').phase, isReady()], ['Running', true]);
+  });
+
   it('ends a pod that waits for what does not come', async () => {
     kubelet.create('pod', { volumes: [{ name: 'v', configMap: { name: 'none' } }], containers: [main] });
     await until('it waits', () => kubelet.eventsOf('pod').some((event) => event.startsWith('FailedMount: ')));

@@ -3,8 +3,7 @@ import { always, ended, once, ready, sh, STAY, waiting, type ConformanceCase, ty
 const WHO = 'id -u; id -g; id -G; grep -E "^(Cap(Prm|Eff|Bnd)|NoNewPrivs|Seccomp):" /proc/self/status';
 const as = (securityContext: Fields, script = WHO): Fields => sh(script, { securityContext });
 
-const UNSCHEDULED = 'The scheduler alone sees to it that a pod fits its node; a kubelet looks once more, and fails pods that somebody has bound by hand.';
-const unscheduled = { status: UNSCHEDULED, events: UNSCHEDULED, logs: UNSCHEDULED };
+const placed = (...matchExpressions: readonly Fields[]): Fields => ({ affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [{ matchExpressions }] } } } });
 
 /** Users, rights and resources. */
 export const security: readonly ConformanceCase[] = [
@@ -27,9 +26,11 @@ export const security: readonly ConformanceCase[] = [
   { name: 'masked-paths', spec: once(sh("cat /proc/keys /proc/timer_list /proc/sched_debug 2>&1 | head -3; ls /sys/firmware; grep -cE ' /proc/(sys|bus|fs|irq|sysrq-trigger) .*ro,' /proc/mounts")), until: ended },
   { name: 'resources', spec: once(sh('true', { resources: { requests: { cpu: '100m', memory: '16Mi' }, limits: { cpu: '1', memory: '64Mi' } } })), until: ended },
   { name: 'guaranteed', spec: once(sh('cat /proc/self/oom_score_adj', { resources: { limits: { cpu: '200m', memory: '32Mi' } } })), until: ended },
-  { name: 'too-much-cpu', spec: once(sh('true', { resources: { requests: { cpu: '500' } } })), until: ended, differs: unscheduled },
-  { name: 'too-much-memory', spec: once(sh('true', { resources: { requests: { memory: '900Gi' } } })), until: ended, differs: unscheduled },
-  { name: 'node-selector', spec: once(sh('true'), { nodeSelector: { none: 'such' } }), until: ended, differs: unscheduled },
+  { name: 'too-much-cpu', spec: once(sh('true', { resources: { requests: { cpu: '500' } } })), until: ended },
+  { name: 'too-much-memory', spec: once(sh('true', { resources: { requests: { memory: '900Gi' } } })), until: ended },
+  { name: 'node-selector', spec: once(sh('true'), { nodeSelector: { none: 'such' } }), until: ended },
+  { name: 'node-affinity-ok', spec: once(sh('true'), placed({ key: 'kubernetes.io/hostname', operator: 'Exists' }, { key: 'none', operator: 'NotIn', values: ['such'] })), until: ended },
+  { name: 'node-affinity', spec: once(sh('true'), placed({ key: 'kubernetes.io/hostname', operator: 'Exists' }, { key: 'none', operator: 'Exists' })), until: ended },
   { name: 'shared-processes', spec: always([sh(STAY), sh(`sleep 1; tr '\\0' ' ' < /proc/1/cmdline; echo; ls -d /proc/[0-9]* | wc -l | sed 's/^[0-9]$/few/'; ${STAY}`, { name: 'd' })], { shareProcessNamespace: true }), until: ready },
   { name: 'own-processes', spec: once(sh("tr '\\0' ' ' < /proc/1/cmdline | cut -c1-5")), until: ended },
 ];

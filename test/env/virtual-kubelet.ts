@@ -7,6 +7,7 @@ import { VirtualNodeMaterials } from '../../src/container/kubelet/materials/pod-
 import type { ContainerSpec, PodManifest, PodManifestSpec, PodStatusReport } from '../../src/container/kubelet/pod.ts';
 import type { KubeletContext, KubeletEvent } from '../../src/container/kubelet/port.ts';
 import { VirtualKubelet } from '../../src/container/kubelet/virtual-kubelet.ts';
+import type { Node } from '../../src/kube/core.ts';
 import type { PodFiles } from '../../src/container/pod-files.ts';
 
 export interface KubeletUnderTestOptions {
@@ -24,6 +25,8 @@ export class KubeletUnderTest {
   readonly released: string[] = [];
   /** What its node has left. */
   room: NodeRoom = { memoryAvailableBytes: 2 ** 31, diskCapacityBytes: 2 ** 34, diskAvailableBytes: 2 ** 33, inodes: 1e6, inodesFree: 9e5 };
+  /** As the API has it. */
+  node: Node = { apiVersion: 'v1', kind: 'Node', metadata: { name: 'node' }, status: { allocatable: { cpu: '2', memory: '4Gi', pods: '110' } } };
   readonly #options: KubeletUnderTestOptions;
   readonly #pods = new Map<string, PodManifest>();
   #kubelet: VirtualKubelet | undefined;
@@ -149,6 +152,7 @@ export class KubeletUnderTest {
         node: 'node', hostAddress: '192.0.2.1', clusterDns: ['10.96.0.10'], clusterDomain: 'cluster.local', dns: { servers: ['192.0.2.53'], searches: [] },
         allocatable: { millicpu: 2000, memoryBytes: 4 * 2 ** 30 },
       },
+      node: () => this.node,
       room: () => Promise.resolve(this.room),
       event: (about, event) => void this.events.push({ ...event, pod: about.metadata.name }),
       clock: this.#options.clock ?? systemClock,

@@ -5,7 +5,7 @@ import type { KubeletContext } from '../../container/kubelet/port.ts';
 import { LinkError, type GuestInfo } from '../../container/link/port.ts';
 import { KubeletServer } from '../../container/server/server.ts';
 import type { KubeClient } from '../../kube/client.ts';
-import { configMaps, nodes, pods, services, type Pod, type Service } from '../../kube/core.ts';
+import { configMaps, nodes, pods, services, type Node, type Pod, type Service } from '../../kube/core.ts';
 import { Informer } from '../../kube/informer.ts';
 import { keyFor } from '../../kube/object.ts';
 import { CertificateError, nodeSubject, signedCertificate } from './node-identity.ts';
@@ -32,7 +32,7 @@ export async function liveAsNode(options: VirtualNodeOptions, guest: VirtualGues
   using cri = options.cri(link.runtimeSocket);
   for (const informer of [podInformer, serviceInformer, nodeInformer]) informer.start();
   await Promise.all([podInformer.waitForSync(signal), serviceInformer.waitForSync(signal), nodeInformer.waitForSync(signal)]);
-  const runner = options.kubelet(contextOf(options, guest, { client, cri, info, services: serviceInformer }), guest.namespace);
+  const runner = options.kubelet(contextOf(options, guest, { client, cri, info, services: serviceInformer, nodes: nodeInformer }), guest.namespace);
   podInformer.onChange(({ type, object }) => (type === 'deleted' ? runner.remove(object as PodManifest) : runner.upsert(object as PodManifest)));
   for (const pod of podInformer.list()) runner.upsert(pod as PodManifest);
   runner.markSynced();
@@ -66,7 +66,7 @@ interface Life {
   readonly info: GuestInfo;
 }
 
-function contextOf(options: VirtualNodeOptions, { host, link }: VirtualGuest, life: Life & { readonly services: Informer<Service> }): KubeletContext {
+function contextOf(options: VirtualNodeOptions, { host, link }: VirtualGuest, life: Life & { readonly services: Informer<Service>; readonly nodes: Informer<Node> }): KubeletContext {
   const { network, hostAddress, dns, events, clock, log } = options;
   const { client, cri, info } = life;
   return {
@@ -83,6 +83,7 @@ function contextOf(options: VirtualNodeOptions, { host, link }: VirtualGuest, li
       dns: { servers: dns.servers, searches: [] },
       allocatable: { millicpu: Math.max(info.cpus * 1000 - host.reservedMillicpu, 0), memoryBytes: Math.max(info.memoryBytes - host.reservedBytes, 0) },
     },
+    node: () => life.nodes.get(host.node),
     room: (signal) => link.pressure(signal),
     event: (about, event) => events.record(about, event),
     clock,

@@ -4,7 +4,7 @@ import { secondsOf, type WaitingReason } from './container-statuses.ts';
 import { CrashBackoff } from './crash-backoff.ts';
 import type { Eviction } from './eviction/port.ts';
 import { definitionHash } from './labels.ts';
-import type { PodMaterials } from './materials/port.ts';
+import type { PodMaterials, Refusal } from './materials/port.ts';
 import { mayRun, usableSandbox, type ObservedPod } from './observation.ts';
 import type { PodManifest, PodStatusReport } from './pod.ts';
 import { PodProbes } from './pod-probes.ts';
@@ -25,6 +25,8 @@ export interface PodWorkerOptions {
   readonly view: RuntimeView;
   readonly starter: PodStarter;
   readonly ender: PodEnder;
+  /** Why the pod cannot be on this node beside those that are. */
+  readonly misfitOf: (pod: PodManifest) => Refusal | undefined;
 }
 
 const EVICTED = 'Evicted';
@@ -42,6 +44,8 @@ export class PodWorker {
   /** Nothing runs any more, and nothing will. */
   #ended = false;
   #finished = false;
+  /** It has been found fit for this node, by this process or one before it. */
+  #admitted: boolean;
   /** The next step has to ask the runtime, since the last one may have left something behind. */
   #unsure: boolean;
   #failure: WaitingReason | undefined;
@@ -51,6 +55,7 @@ export class PodWorker {
     this.#options = options;
     this.#pod = pod;
     this.#loop = new StepLoop({ step: (signals) => this.#step(signals), onFailure: (error) => this.#fail(error), clock: options.context.clock, signal });
+    this.#admitted = pod.status?.startTime !== undefined;
     this.#unsure = !options.view.isKnown;
     this.#reporter = new StatusReporter(options.context, pod.status, signal);
     this.#memory = { backoff: new CrashBackoff(), probes: new PodProbes(options.context, () => this.wake()), resizes: new Resizes(pod), reasons: new Map(), notBefore: new Map() };
@@ -77,6 +82,11 @@ export class PodWorker {
   /** It runs, or is about to. */
   get isActive(): boolean {
     return !this.#ended && !this.#removed && this.#failure === undefined && !isDeleting(this.#pod) && !isOver(this.#pod.status?.phase) && !isOver(this.#reporter.last.phase);
+  }
+
+  /** It takes room on the node, also while it ends. */
+  get takesRoom(): boolean {
+    return this.#admitted && !this.#ended && !this.#finished && !this.#removed && !isOver(this.#pod.status?.phase);
   }
 
   get pod(): PodManifest {
@@ -180,10 +190,14 @@ export class PodWorker {
 
   /** Whether this node does not run such pods; said before anything of it is made. */
   #isRefused(observed: ObservedPod): boolean {
+    if (observed.sandboxes.length > 0) this.#admitted = true;
     if (observed.sandboxes.length > 0 || isOver(this.#pod.status?.phase) || isDeleting(this.#pod)) return false;
-    const refusal = this.#options.materials.refusalOf(this.#pod);
-    if (refusal === undefined) return false;
-    const { context } = this.#options;
+    const { context, materials, misfitOf } = this.#options;
+    const refusal = materials.refusalOf(this.#pod) ?? (this.#admitted ? undefined : misfitOf(this.#pod));
+    if (refusal === undefined) {
+      this.#admitted = true;
+      return false;
+    }
     const { generation } = this.#pod.metadata;
     context.event(this.#pod, { type: 'Warning', ...refusal });
     this.#reporter.report(this.#pod, { ...(generation === undefined ? {} : { observedGeneration: generation }), phase: 'Failed', reason: refusal.reason, message: `Pod was rejected: ${refusal.message}`, qosClass: qosClassOf(this.#pod), startTime: this.#reporter.last.startTime ?? secondsOf(context.clock.now()) });

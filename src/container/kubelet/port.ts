@@ -1,6 +1,7 @@
 import type { Clock } from '../../base/clock.ts';
 import { YadoError, type ErrorOptions } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
+import type { Node } from '../../kube/core.ts';
 import type { KubeObject } from '../../kube/object.ts';
 import type { Cri } from '../cri.ts';
 import type { PodFiles } from '../pod-files.ts';
@@ -84,6 +85,8 @@ export interface KubeletContext {
   readonly addresses: PodAddresses;
   readonly statuses: PodStatusWriter;
   readonly settings: NodeSettings;
+  /** The node as the API has it, for who may be on it; undefined while it is not there. */
+  readonly node: () => Node | undefined;
   /** What the node has left now. */
   readonly room: (signal: AbortSignal) => Promise<NodeRoom>;
   readonly event: (about: KubeObject, event: KubeletEvent) => void;

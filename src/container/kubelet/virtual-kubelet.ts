@@ -1,11 +1,12 @@
 import { messageOf } from '../../base/errors.ts';
+import { misfitOf } from './admission/admission.ts';
 import { ContainerKiller } from './container-killer.ts';
 import { ContainerStarter } from './container-starter.ts';
 import { Evictor } from './eviction/evictor.ts';
 import { Gate } from './gate.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { LogRotation } from './log-rotation.ts';
-import type { PodMaterials } from './materials/port.ts';
+import type { PodMaterials, Refusal } from './materials/port.ts';
 import type { PodManifest } from './pod.ts';
 import { PodEnder } from './pod-ender.ts';
 import { PodStarter } from './pod-starter.ts';
@@ -49,7 +50,7 @@ export class VirtualKubelet implements PodRunner {
     const starter = new PodStarter({ context, materials, killer, gate, starter: new ContainerStarter({ context, materials, killer, gate }) });
     const ender = new PodEnder({ context, materials, killer });
     this.#context = context;
-    this.#options = { context, materials, view, starter, ender };
+    this.#options = { context, materials, view, starter, ender, misfitOf: (pod) => this.#misfitOf(pod) };
     this.#housekeeping = new Housekeeping({ context, killer, ender });
     this.#logs = new LogRotation(context);
     this.#evictor = new Evictor({
@@ -177,6 +178,12 @@ export class VirtualKubelet implements PodRunner {
       context.log.info({ uid }, 'files of a pod that is gone are removed');
       await this.#housekeeping.bury({ uid, sandboxes: [], containers: [] }, signal);
     }
+  }
+
+  #misfitOf(pod: PodManifest): Refusal | undefined {
+    const node = this.#context.node();
+    const others = [...this.#workers.values()].filter(({ uid, takesRoom }) => takesRoom && uid !== pod.metadata.uid);
+    return node === undefined ? undefined : misfitOf(pod, node, others.map((worker) => worker.pod));
   }
 
   #isKnown(uid: string): boolean {
