@@ -24,7 +24,7 @@ export async function bundleProgram(options: BundleOptions): Promise<string | un
   try {
     await build({
       entryPoints: [options.entry], outfile: join(temporary, `${name}.mjs`), absWorkingDir: options.projectRoot,
-      bundle: true, platform: 'node', format: 'esm', target: 'node24', minifySyntax: true, sourcemap: 'linked', logLevel: 'error',
+      bundle: true, platform: 'node', format: 'esm', target: 'node24', minifySyntax: true, minifyWhitespace: true, sourcemap: 'linked', logLevel: 'error',
       alias: { undici: join(options.projectRoot, 'src/kube/unused-undici.ts') },
       // Packages in CommonJS ask for require by name.
       banner: { js: "import { createRequire as yadoCreateRequire } from 'node:module'; const require = yadoCreateRequire(import.meta.url);" },

@@ -151,6 +151,7 @@ export class KubeletUnderTest {
       settings: {
         node: 'node', hostAddress: '192.0.2.1', clusterDns: ['10.96.0.10'], clusterDomain: 'cluster.local', dns: { servers: ['192.0.2.53'], searches: [] },
         allocatable: { millicpu: 2000, memoryBytes: 4 * 2 ** 30 },
+        cgroupVersion: 1,
       },
       node: () => this.node,
       room: () => Promise.resolve(this.room),

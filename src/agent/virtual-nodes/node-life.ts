@@ -81,6 +81,7 @@ function contextOf(options: VirtualNodeOptions, { host, link }: VirtualGuest, li
       clusterDns: dns.servers,
       clusterDomain: dns.domain,
       dns: { servers: dns.servers, searches: [] },
+      cgroupVersion: info.cgroupVersion ?? 1,
       allocatable: { millicpu: Math.max(info.cpus * 1000 - host.reservedMillicpu, 0), memoryBytes: Math.max(info.memoryBytes - host.reservedBytes, 0) },
     },
     node: () => life.nodes.get(host.node),

@@ -19,6 +19,8 @@ type info struct {
 	Architecture  string `json:"architecture"`
 	CPUs          int    `json:"cpus"`
 	MemoryBytes   uint64 `json:"memoryBytes"`
+	// 1 also where both versions are mounted: the controllers are then with the first.
+	CgroupVersion int `json:"cgroupVersion"`
 }
 
 func readInfo() (info, error) {
@@ -36,9 +38,13 @@ func readInfo() (info, error) {
 	}
 	// Not every guest has an id of its own.
 	machine, _ := os.ReadFile("/etc/machine-id")
+	cgroups := 1
+	if _, err := os.Stat("/sys/fs/cgroup/cgroup.controllers"); err == nil {
+		cgroups = 2
+	}
 	return info{
 		BootID: trimmed(boot), MachineID: trimmed(machine), KernelVersion: trimmed(release), OSImage: osImage(),
-		Architecture: runtime.GOARCH, CPUs: runtime.NumCPU(), MemoryBytes: memory["MemTotal"],
+		Architecture: runtime.GOARCH, CPUs: runtime.NumCPU(), MemoryBytes: memory["MemTotal"], CgroupVersion: cgroups,
 	}, nil
 }
 

@@ -4,7 +4,7 @@ import type { CriImage } from '../cri.ts';
 import { containerConfigOf } from './container-config.ts';
 import { examplePod, exampleSpec } from './examples.ts';
 import { restoredPod } from './labels.ts';
-import { cgroupParentOf, linuxResources, oomScoreAdj } from './linux-resources.ts';
+import { cgroupParentOf, linuxResources, oomScoreAdj, type ResourceSettings } from './linux-resources.ts';
 import type { ContainerSpec, PodManifestSpec } from './pod.ts';
 import { qosClassOf } from './qos.ts';
 import { sandboxConfigOf } from './sandbox-config.ts';
@@ -31,13 +31,19 @@ describe('quality of service', () => {
   it('counts init containers', () => assert.equal(qosClassOf(podOf(of(full, full), { initContainers: [exampleSpec('one')] })), 'Burstable'));
 });
 
+const settings: ResourceSettings = { allocatable: { millicpu: 2000, memoryBytes: 4 * GiB }, cgroupVersion: 1 };
+
 describe('resources of a container', () => {
-  const resources = (more: Partial<ContainerSpec>): unknown => linuxResources(podOf(more), exampleSpec('main', more), 4 * GiB);
+  const resources = (more: Partial<ContainerSpec>, on = settings) => linuxResources(podOf(more), exampleSpec('main', more), on);
 
   it('are shares, a quota and a limit', () => {
     assert.deepEqual(resources({}), { cpuPeriod: 100_000, cpuQuota: 0, cpuShares: 2, oomScoreAdj: 1000 });
     assert.deepEqual(resources(of({ cpu: '250m', memory: '1Gi' }, { cpu: '1.5', memory: '2Gi' })), { cpuPeriod: 100_000, cpuQuota: 150_000, cpuShares: 256, memoryLimitBytes: 2 * GiB, oomScoreAdj: 750 });
     assert.deepEqual(resources(of({ cpu: '1m' }, { cpu: '1m' })), { cpuPeriod: 100_000, cpuQuota: 1000, cpuShares: 2, oomScoreAdj: 999 });
+  });
+
+  it('end all of a container that runs out of memory, where the kernel can', () => {
+    assert.deepEqual([resources({}).unified, resources({}, { ...settings, cgroupVersion: 2 }).unified], [undefined, { 'memory.oom.group': '1' }]);
   });
 
   it('protect the guaranteed, the critical and the sidecars of the small', () => {
@@ -81,14 +87,14 @@ describe('what the runtime is told', () => {
   it('expands what refers to the environment, and notes what ending it takes', () => {
     const preStop = { exec: { command: ['bye'] } };
     const container = exampleSpec('main', { command: ['run', '$(A)'], args: ['$$(A)', '$(NONE)'], lifecycle: { preStop }, terminationMessagePath: '/dev/termination-log' });
-    const config = containerConfigOf(examplePod(), container, { image, restartCount: 2, environment: [{ key: 'A', value: 'a' }], mounts: [], memoryBytes: GiB, target: undefined });
+    const config = containerConfigOf(examplePod(), container, { image, restartCount: 2, environment: [{ key: 'A', value: 'a' }], mounts: [], settings, target: undefined });
     assert.deepEqual([config.command, config.args, config.logPath, config.image, config.userSpecifiedImage], [['run', 'a'], ['$(A)', '$(NONE)'], 'main/2.log', 'sha256:1', 'image:1']);
     const restored = restoredPod(config.labels, config.annotations);
     assert.deepEqual([restored.pod.metadata, restored.pod.spec.terminationGracePeriodSeconds, restored.container.lifecycle], [{ name: 'pod', namespace: 'space', uid: 'uid' }, 30, { preStop }]);
   });
 
   it('names the sandbox\'s host as the pod says', () => {
-    const surroundings = { root: '/pods', dns: { servers: [], searches: [], options: [] }, settings: { node: 'n', hostAddress: '', clusterDns: [], clusterDomain: 'cluster.local', dns: { servers: [], searches: [] }, allocatable: { millicpu: 1, memoryBytes: 1 } } };
+    const surroundings = { root: '/pods', dns: { servers: [], searches: [], options: [] }, settings: { node: 'n', hostAddress: '', clusterDns: [], clusterDomain: 'cluster.local', dns: { servers: [], searches: [] }, allocatable: { millicpu: 1, memoryBytes: 1 }, cgroupVersion: 1 as const } };
     const hostname = (spec: Partial<PodManifestSpec>): string => sandboxConfigOf(examplePod(spec), 1, surroundings).hostname;
     assert.deepEqual([hostname({}), hostname({ hostname: 'own' }), hostname({ hostname: 'own', subdomain: 'sub' }), hostname({ hostname: 'own', subdomain: 'sub', setHostnameAsFQDN: true })], ['pod', 'own', 'own', 'own.sub.space.svc.cluster.local']);
     assert.throws(() => hostname({ hostname: 'h'.repeat(60), subdomain: 'sub', setHostnameAsFQDN: true }), /is too long \(64 characters is the max, /);

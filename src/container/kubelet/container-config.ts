@@ -1,6 +1,6 @@
 import type { ContainerConfig, CriImage, CriMount } from '../cri.ts';
 import { containerAnnotations, containerLabels } from './labels.ts';
-import { linuxResources } from './linux-resources.ts';
+import { linuxResources, type ResourceSettings } from './linux-resources.ts';
 import { expand, lookupIn } from './materials/expand.ts';
 import type { Environment } from './materials/port.ts';
 import type { ContainerSpec, PodManifest } from './pod.ts';
@@ -11,15 +11,14 @@ export interface ContainerParts {
   readonly restartCount: number;
   readonly environment: Environment;
   readonly mounts: readonly CriMount[];
-  /** Of the node. */
-  readonly memoryBytes: number;
+  readonly settings: ResourceSettings;
   /** Container whose processes it sees. */
   readonly target: string | undefined;
 }
 
 /** What the runtime is told of a container. */
 export function containerConfigOf(pod: PodManifest, container: ContainerSpec, parts: ContainerParts): ContainerConfig {
-  const { image, restartCount, environment, mounts, memoryBytes, target } = parts;
+  const { image, restartCount, environment, mounts, settings, target } = parts;
   const { name, command = [], args = [], workingDir = '', stdin = false, stdinOnce = false, tty = false } = container;
   const expanded = (words: readonly string[]): readonly string[] => words.map((word) => expand(word, lookupIn(environment)));
   return {
@@ -37,7 +36,7 @@ export function containerConfigOf(pod: PodManifest, container: ContainerSpec, pa
     stdin,
     stdinOnce,
     tty,
-    resources: linuxResources(pod, container, memoryBytes),
+    resources: linuxResources(pod, container, settings),
     security: containerSecurity(pod, container, image, target),
   };
 }

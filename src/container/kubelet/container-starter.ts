@@ -63,7 +63,7 @@ export class ContainerStarter {
       this.#recordsOf(pod, container, observed, interrupt),
       files.makeFolder(logFolder(uid, container.name), { mode: 0o755 }, interrupt),
     ]);
-    return containerConfigOf(pod, container, { image, restartCount, environment, mounts: [...mounts, ...messages], memoryBytes: settings.allocatable.memoryBytes, target: target?.id });
+    return containerConfigOf(pod, container, { image, restartCount, environment, mounts: [...mounts, ...messages], settings, target: target?.id });
   }
 
   async #surroundingsOf(pod: PodManifest, container: ContainerSpec, address: string, signal: AbortSignal): Promise<{ readonly environment: Environment; readonly mounts: readonly CriMount[] }> {

@@ -1,6 +1,7 @@
 import type { LinuxResources } from '../cri.ts';
 import { amountOf, millicpuOf } from '../../base/quantity.ts';
 import type { ContainerSpec, PodManifest } from './pod.ts';
+import type { NodeSettings } from './port.ts';
 import { qosClassOf } from './qos.ts';
 import { isSidecar } from './restart.ts';
 
@@ -17,8 +18,11 @@ export function cgroupParentOf(pod: PodManifest): string {
   return `/kubepods${qos === 'Guaranteed' ? '' : `/${qos.toLowerCase()}`}/pod${pod.metadata.uid ?? ''}`;
 }
 
-/** Limits of one container. `memoryBytes`: all that the node has. */
-export function linuxResources(pod: PodManifest, container: ContainerSpec, memoryBytes: number): LinuxResources {
+/** What limits depend on besides the pod. */
+export type ResourceSettings = Pick<NodeSettings, 'allocatable' | 'cgroupVersion'>;
+
+/** Limits of one container. */
+export function linuxResources(pod: PodManifest, container: ContainerSpec, { allocatable, cgroupVersion }: ResourceSettings): LinuxResources {
   const { limits = {}, requests = {} } = container.resources ?? {};
   const cpuLimit = millicpuOf(limits['cpu']);
   const memoryLimit = Math.ceil(amountOf(limits['memory']));
@@ -27,11 +31,13 @@ export function linuxResources(pod: PodManifest, container: ContainerSpec, memor
     cpuQuota: cpuLimit === 0 ? 0 : Math.max((cpuLimit * PERIOD) / 1000, LEAST_QUOTA),
     cpuShares: sharesOf(requests['cpu'] === undefined ? cpuLimit : millicpuOf(requests['cpu'])),
     ...(memoryLimit > 0 ? { memoryLimitBytes: memoryLimit } : {}),
-    oomScoreAdj: oomScoreAdj(pod, container, memoryBytes),
+    oomScoreAdj: oomScoreAdj(pod, container, allocatable.memoryBytes),
+    // A container that lost one of its processes for want of memory would go on as half of what it was.
+    ...(cgroupVersion === 2 ? { unified: { 'memory.oom.group': '1' } } : {}),
   };
 }
 
-/** Who is killed first when the node runs out of memory: from -997 to 1000, the more the sooner. */
+/** Who is killed first when the node, which has `memoryBytes`, runs out of memory: from -997 to 1000, the more the sooner. */
 export function oomScoreAdj(pod: PodManifest, container: ContainerSpec, memoryBytes: number): number {
   const qos = qosClassOf(pod);
   if ((pod.spec.priority ?? 0) >= NODE_CRITICAL || qos === 'Guaranteed') return -997;

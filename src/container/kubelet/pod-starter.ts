@@ -102,7 +102,7 @@ export class PodStarter {
       const container = newestOf(observed, spec.name);
       if (container?.state !== 'RUNNING' || kill.some((killed) => killed.container.id === container.id) || resizes.changeOf(container.id, spec) !== 'update') continue;
       try {
-        await cri.updateResources(container.id, linuxResources(pod, spec, settings.allocatable.memoryBytes), signal);
+        await cri.updateResources(container.id, linuxResources(pod, spec, settings), signal);
         resizes.done(container.id, spec);
         resized += 1;
       } catch (error) {

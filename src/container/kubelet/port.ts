@@ -76,6 +76,7 @@ export interface NodeSettings {
   /** resolv.conf of pods with dnsPolicy Default. */
   readonly dns: { readonly servers: readonly string[]; readonly searches: readonly string[] };
   readonly allocatable: { readonly millicpu: number; readonly memoryBytes: number };
+  readonly cgroupVersion: 1 | 2;
 }
 
 export interface KubeletContext {

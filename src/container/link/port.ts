@@ -16,6 +16,8 @@ export interface GuestInfo {
   readonly architecture: string;
   readonly cpus: number;
   readonly memoryBytes: number;
+  /** Absent from a relay that does not tell yet. */
+  readonly cgroupVersion?: 1 | 2;
 }
 
 /** What a guest uses now, and how much room it has. */

@@ -58,7 +58,7 @@ function world(given: { readonly configMaps?: Readonly<Record<string, ConfigMapD
     },
     addresses: { assign: async () => '10.244.0.9', release: async () => {} },
     statuses: { write: async () => {}, finish: async () => {} },
-    settings: { node: 'vm.shop', hostAddress: '10.0.0.11', clusterDns: ['10.96.0.10'], clusterDomain: 'cluster.local', dns: { servers: ['1.1.1.1'], searches: ['example.org'] }, allocatable: { millicpu: 2000, memoryBytes: 2 ** 30 } },
+    settings: { node: 'vm.shop', hostAddress: '10.0.0.11', clusterDns: ['10.96.0.10'], clusterDomain: 'cluster.local', dns: { servers: ['1.1.1.1'], searches: ['example.org'] }, allocatable: { millicpu: 2000, memoryBytes: 2 ** 30 }, cgroupVersion: 1 },
     node: () => undefined,
     room: () => Promise.reject(new Error('nobody asks here')),
     event: (_about, event) => void events.push(event),
