@@ -5,6 +5,8 @@ export interface VolumeFile {
   /** Relative, with `/` between folders, never leaving the volume. */
   readonly path: string;
   readonly mode: number;
+  /** Id of the user that it belongs to; default: root. */
+  readonly owner?: number;
   readonly content: Buffer;
 }
 

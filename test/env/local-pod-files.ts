@@ -29,12 +29,12 @@ export class LocalPodFiles implements PodFiles {
     const before = await readlink(join(folder, '..data')).catch(() => undefined);
     if (before !== undefined && await holds(join(folder, before), files)) return;
     const name = `..${new Date().toISOString()}${Math.random()}`;
-    for (const { path: file, mode, content } of files) {
+    for (const { path: file, mode, owner = 0, content } of files) {
       if (normalize(file).startsWith('..') || file.startsWith('/')) throw new Error(`${file} cannot be in a volume`);
       const full = join(folder, name, file);
       await mkdir(dirname(full), { recursive: true });
       await writeFile(full, content);
-      if (options.group !== undefined) await chown(full, 0, options.group);
+      if (owner !== 0 || options.group !== undefined) await chown(full, owner, options.group ?? 0);
       await chmod(full, options.group === undefined ? mode : mode | 0o440);
     }
     await mkdir(join(folder, name), { recursive: true });

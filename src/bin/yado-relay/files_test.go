@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -49,7 +50,7 @@ func TestAVolumeIsReplacedAsAWhole(t *testing.T) {
 			Files []volumeFile `json:"files"`
 		}
 		for path, content := range files {
-			document.Files = append(document.Files, volumeFile{path, 0o640, []byte(content)})
+			document.Files = append(document.Files, volumeFile{Path: path, Mode: 0o640, Content: []byte(content)})
 		}
 		body, _ := json.Marshal(document)
 		return call("PUT", "/v1/volume?path=p/v", string(body))
@@ -85,5 +86,30 @@ func TestAVolumeIsReplacedAsAWhole(t *testing.T) {
 		if code, _ := write(map[string]string{path: ""}); code != http.StatusBadRequest {
 			t.Errorf("%s: %d", path, code)
 		}
+	}
+}
+
+func TestAFileOfAVolumeHasTheOwnerThatIsNamed(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root gives files away")
+	}
+	root, call := serveFiles(t)
+	owner := func() int {
+		info, err := os.Stat(filepath.Join(root, "p/v/token"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ownerIDOf(info)
+	}
+	for _, wanted := range []int{1000, 1000, 0, 7} {
+		if code, text := call("PUT", "/v1/volume?path=p/v", fmt.Sprintf(`{"files": [{"path": "token", "mode": 384, "owner": %d, "content": "eA=="}]}`, wanted)); code >= 300 {
+			t.Fatal(code, text)
+		}
+		if owner() != wanted {
+			t.Errorf("%d instead of %d", owner(), wanted)
+		}
+	}
+	if code, _ := call("PUT", "/v1/volume?path=p/v", `{"files": [{"path": "token", "owner": -1}]}`); code != http.StatusBadRequest {
+		t.Error(code)
 	}
 }

@@ -137,4 +137,6 @@ func readCPU() (uint64, error) {
 	return ticks * 10_000_000, nil
 }
 
+func ownerIDOf(info fs.FileInfo) int { return int(info.Sys().(*syscall.Stat_t).Uid) }
+
 func groupIDOf(info fs.FileInfo) int { return int(info.Sys().(*syscall.Stat_t).Gid) }

@@ -19,8 +19,10 @@ const (
 )
 
 type volumeFile struct {
-	Path    string `json:"path"`
-	Mode    uint32 `json:"mode"`
+	Path string `json:"path"`
+	Mode uint32 `json:"mode"`
+	// Root's where nobody is named.
+	Owner   int    `json:"owner"`
 	Content []byte `json:"content"`
 }
 
@@ -65,6 +67,9 @@ func wanted(given []volumeFile, group int) (map[string]volumeFile, error) {
 		if !filepath.IsLocal(path) || path == "." || strings.HasPrefix(path, "..") {
 			return nil, bad("the path %q cannot be in a volume", file.Path)
 		}
+		if file.Owner < 0 {
+			return nil, bad("%q: there is no user %d", path, file.Owner)
+		}
 		if file.Mode > 0o777 {
 			return nil, bad("%q: the mode %o is not possible in a volume", path, file.Mode)
 		}
@@ -100,7 +105,7 @@ func writeVolume(volume *os.Root, files map[string]volumeFile, group int) error 
 	return linkFirstParts(volume, files)
 }
 
-// Whether the folder has exactly these files, their modes and their group.
+// Whether the folder has exactly these files, their modes, owners and group.
 func holds(volume *os.Root, folder string, files map[string]volumeFile, group int) bool {
 	found := 0
 	err := fs.WalkDir(volume.FS(), folder, func(path string, entry fs.DirEntry, err error) error {
@@ -116,7 +121,7 @@ func holds(volume *os.Root, folder string, files map[string]volumeFile, group in
 		if err != nil {
 			return err
 		}
-		if !known || !bytes.Equal(content, file.Content) || info.Mode() != fs.FileMode(file.Mode) || group >= 0 && groupIDOf(info) != group {
+		if !known || !bytes.Equal(content, file.Content) || info.Mode() != fs.FileMode(file.Mode) || ownerIDOf(info) != file.Owner || group >= 0 && groupIDOf(info) != group {
 			found = -1
 			return fs.SkipAll
 		}
@@ -139,10 +144,8 @@ func fill(volume *os.Root, folder string, files map[string]volumeFile, group int
 		if err := volume.WriteFile(full, files[path].Content, mode); err != nil {
 			return err
 		}
-		if group >= 0 {
-			if err := volume.Chown(full, -1, group); err != nil {
-				return err
-			}
+		if err := volume.Chown(full, files[path].Owner, group); err != nil {
+			return err
 		}
 		if err := volume.Chmod(full, mode); err != nil {
 			return err

@@ -21,7 +21,7 @@ export class RelayFiles implements PodFiles {
   }
 
   async writeVolume(path: string, files: readonly VolumeFile[], options: { readonly group?: number } = {}, signal?: AbortSignal): Promise<void> {
-    const body = JSON.stringify({ files: files.map(({ path, mode, content }) => ({ path, mode, content: content.toString('base64') })) });
+    const body = JSON.stringify({ files: files.map(({ path, mode, owner, content }) => ({ path, mode, owner, content: content.toString('base64') })) });
     await this.#call('PUT', 'volume', { path, group: options.group }, signal, body);
   }
 

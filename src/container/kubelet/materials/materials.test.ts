@@ -144,11 +144,26 @@ describe('the volumes of a pod', () => {
     assert.deepEqual(names(w.volumes.get('u1/volumes/cm')), ['x/a 400 1']);
     assert.deepEqual(names(w.volumes.get('u1/volumes/se')), ['k 440 v']);
     assert.deepEqual(names(w.volumes.get('u1/volumes/dw')), ['labels 644 app="web"\nb="x\\"y"', 'cpu 644 2000']);
-    assert.deepEqual(names(w.volumes.get('u1/volumes/pr')), ['token 644 token1', 'b 444 2']);
+    assert.deepEqual(names(w.volumes.get('u1/volumes/pr')), ['token 444 token1', 'b 444 2']);
     assert.deepEqual([...w.folders], [
       ['u1/volumes/cm', { mode: 0o777 }], ...['se', 'dw', 'pr'].map((name) => [`u1/volumes/${name}`, { mode: 0o1777, memory: {} }]),
       ['u1/volumes/tmp', { mode: 0o777 }], ['u1/volumes/ram', { mode: 0o1777, memory: { sizeBytes: 2 ** 20 } }],
     ]);
+  });
+
+  it('give a token to the only user of the pod, and to all where there are more', async () => {
+    const projected = [{ name: 'pr', projected: { defaultMode: 0o440, sources: [{ serviceAccountToken: { path: 'token' } }] } }];
+    const container = (runAsUser?: number): ContainerSpec => ({ name: `c${runAsUser}`, image: 'i', ...(runAsUser === undefined ? {} : { securityContext: { runAsUser } }) });
+    const access = async (spec: Partial<PodManifestSpec>): Promise<unknown> => {
+      const w = world();
+      await w.materials.ensureVolumes(pod({ volumes: projected, ...spec }), signal);
+      return w.volumes.get('u1/volumes/pr')?.map(({ mode, owner }) => [mode.toString(8), owner]);
+    };
+    assert.deepEqual(await access({ containers: [container(), container()] }), [['440', undefined]]);
+    assert.deepEqual(await access({ containers: [container(1000), container(1000)] }), [['600', 1000]]);
+    assert.deepEqual(await access({ containers: [container()], securityContext: { runAsUser: 7 } }), [['600', 7]]);
+    assert.deepEqual(await access({ containers: [container(1000)], initContainers: [container(0)] }), [['440', undefined]]);
+    assert.deepEqual(await access({ containers: [container(1000), container(0)], securityContext: { fsGroup: 3000 } }), [['600', undefined]]);
   });
 
   it('get another token when most of its life is over', async () => {

@@ -10,7 +10,6 @@ import type { ConfigMapSource, DownwardSource, KeyToPath, ProjectedSource, Secre
 const DEFAULT_MODE = 0o644;
 const TOKEN_SECONDS = 3600;
 const TOKEN_MODE = 0o600;
-const TOKEN_MODE_FOR_OTHERS = 0o644;
 
 export interface ContentOptions {
   readonly context: KubeletContext;
@@ -46,18 +45,19 @@ async function projectedFiles(volume: string, { sources = [], defaultMode }: Pro
         options.signal.throwIfAborted();
         throw new KubeletError('FailedMount', `MountVolume.SetUp failed for volume ${JSON.stringify(volume)} : failed to fetch token: ${messageOf(error)}`, { cause: error });
       });
-      files.push({ path, mode: tokenMode(options.pod), content: Buffer.from(token) });
+      files.push({ path, ...tokenAccess(options.pod, defaultMode), content: Buffer.from(token) });
     }
   }
   return files;
 }
 
-/** For the only user of the pod's containers alone, where there is just one; else readable, as other volumes are. */
-function tokenMode({ spec }: PodManifest): number {
+/** The only user of the pod's containers, where there is just one, owns the token; where there are more it is as readable as other volumes are. */
+function tokenAccess({ spec }: PodManifest, defaultMode = DEFAULT_MODE): Pick<VolumeFile, 'mode' | 'owner'> {
   const { fsGroup, runAsUser } = spec.securityContext ?? {};
-  if (fsGroup !== undefined) return TOKEN_MODE;
-  const users = new Set([...spec.containers, ...spec.initContainers ?? []].map((container) => container.securityContext?.runAsUser ?? runAsUser));
-  return users.size === 1 && users.has(0) ? TOKEN_MODE : TOKEN_MODE_FOR_OTHERS;
+  const containers = [...spec.containers, ...spec.initContainers ?? [], ...spec.ephemeralContainers ?? []];
+  const [user, ...others] = new Set(containers.map((container) => container.securityContext?.runAsUser ?? runAsUser));
+  if (user !== undefined && others.length === 0) return { mode: TOKEN_MODE, owner: user };
+  return { mode: fsGroup === undefined ? defaultMode : TOKEN_MODE };
 }
 
 async function configMapFiles(volume: string, source: ConfigMapSource, defaultMode: number | undefined, { context, pod, signal }: ContentOptions): Promise<readonly VolumeFile[]> {
