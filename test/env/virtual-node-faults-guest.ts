@@ -24,6 +24,7 @@ const leftovers = `for id in $(ctr -n k8s.io containers ls -q); do echo containe
 for id in $(ctr -n k8s.io tasks ls -q); do echo task $id; done
 ps -o pid,args | grep '[c]ontainerd-shim' | sed 's/^/process /'
 for name in $(ls /var/lib/yadokari/pods); do echo folder $name; done
+find /sys/fs/cgroup/kubepods -name 'pod*' 2>/dev/null | sed 's/^/cgroup /'
 for name in $(ls /run/yadokari/endpoints /run/netns 2>/dev/null | grep -v :); do echo file $name; done
 ip -o route | grep -v 'dev eth0' | sed 's/^/route /'
 true`;

@@ -67,7 +67,7 @@ func serve(given settings) error {
 		return err
 	}
 	handler := newHandler(given)
-	go endIdleShims(given.runtime)
+	go keepHouse(given)
 	if given.listen != "" {
 		server, err := tlsServer(given, handler)
 		if err != nil {

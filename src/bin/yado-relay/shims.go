@@ -9,53 +9,38 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 )
 
-// A shim has the first process of its pod as a child for as long as it serves one. A slow guest takes seconds to make
-// that process, so only who has been without for several looks is of no use.
 const (
-	shimLook  = 15 * time.Second
-	shimLooks = 4
-	shimName  = "containerd-shim-runc-v2"
+	shimName = "containerd-shim-runc-v2"
 	// The namespace of CRI's containers.
 	criNamespace = "k8s.io"
 )
 
 // A containerd that is killed while it makes or removes a pod forgets the shim that it has started, and so does the
-// one after it (1.6, 1.7): the shim would stay until the guest's end. Ends those of this runtime's pods.
-func endIdleShims(door runtimeDoor) {
-	idle := map[string]int{}
-	for range time.Tick(shimLook) {
-		// Who is not there cannot have noticed yet that a pod has ended.
-		conn, err := door.dial(context.Background())
-		if err != nil {
-			clear(idle)
+// one after it (1.6, 1.7): the shim would stay until the guest's end. Ends those of this runtime's pods that have long
+// been idle, and returns how long each has been.
+func endIdleShims(idle map[string]int, door runtimeDoor) map[string]int {
+	// Who is not there cannot have noticed yet that a pod has ended.
+	conn, err := door.dial(context.Background())
+	if err != nil {
+		return map[string]int{}
+	}
+	conn.Close()
+	idle = stillIdle(idle, idleShims("/proc", door.socket))
+	for shim, looks := range idle {
+		if looks < houseLooks {
 			continue
 		}
-		conn.Close()
-		idle = stillIdle(idle, idleShims("/proc", door.socket))
-		for shim, looks := range idle {
-			if looks < shimLooks {
-				continue
-			}
-			if pid, err := strconv.Atoi(strings.SplitN(shim, " ", 2)[0]); err == nil {
-				syscall.Kill(pid, syscall.SIGKILL)
-			}
+		if pid, err := strconv.Atoi(strings.SplitN(shim, " ", 2)[0]); err == nil {
+			syscall.Kill(pid, syscall.SIGKILL)
 		}
 	}
+	return idle
 }
 
-// How often in a row each has been found idle.
-func stillIdle(before map[string]int, found []string) map[string]int {
-	now := map[string]int{}
-	for _, shim := range found {
-		now[shim] = before[shim] + 1
-	}
-	return now
-}
-
-// Shims of the runtime that have no child, as pid and moment of start, which together name a process for good.
+// Shims of the runtime that have no child, which each has for as long as it serves a pod; as pid and moment of start,
+// which together name a process for good.
 func idleShims(proc, socket string) []string {
 	stats, _ := filepath.Glob(filepath.Join(proc, "[0-9]*", "stat"))
 	parents := map[string]bool{}

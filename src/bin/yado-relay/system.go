@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -39,7 +40,7 @@ func readInfo() (info, error) {
 	// Not every guest has an id of its own.
 	machine, _ := os.ReadFile("/etc/machine-id")
 	cgroups := 1
-	if _, err := os.Stat("/sys/fs/cgroup/cgroup.controllers"); err == nil {
+	if _, err := os.Stat(filepath.Join(cgroupRoot, "cgroup.controllers")); err == nil {
 		cgroups = 2
 	}
 	return info{
