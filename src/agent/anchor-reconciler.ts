@@ -108,7 +108,7 @@ export class AnchorReconciler {
   async #reportRunning(anchor: Anchor, state: GuestState & { phase: 'running' }, signal: AbortSignal): Promise<Result | undefined> {
     const { reporter, consoles, hypervisor, prober, guestNodes } = this.#options;
     const running = await this.#connected(anchor, signal);
-    guestNodes.running(anchor);
+    guestNodes.running(anchor, running.endpoint.address);
     await consoles.open(anchor);
     const asking = state.agentConnected && running.osName === undefined && running.asked < MOST_QUESTIONS;
     if (asking) {

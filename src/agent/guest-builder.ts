@@ -9,6 +9,7 @@ import type { GuestEndpoint } from '../network/port.ts';
 import type { CloudInitSeed, DiskStore, GuestBoot, GuestDefinition, GuestDisk, ImportedImage, ImportProgress } from '../vm/port.ts';
 import type { Anchor } from './anchor.ts';
 import { RELAY_CHANNEL, relaySocket } from './relay-paths.ts';
+import { ensureRelayKeys, filesForRelay } from './relay-keys.ts';
 import { ImageImportingError, type ImageImports } from './image-imports.ts';
 import type { ImageReporter } from './image-reporter.ts';
 
@@ -30,6 +31,8 @@ export class GuestBuildError extends YadoError {
   }
 }
 
+const NO_CLOUD_INIT: CompiledCloudInit = { sshKeySecrets: [] };
+
 /** Told of an import's progress, with a signal that lasts as long as the import. */
 export type OnImport = (image: CompiledImage, progress: ImportProgress, signal: AbortSignal) => void;
 
@@ -50,13 +53,15 @@ export class GuestBuilder {
 
   async files(anchor: Anchor, onImport: OnImport, signal: AbortSignal): Promise<GuestFiles> {
     const { guest } = anchor;
+    const consoleLogPath = await this.#options.disks.consoleLogPath(anchor.folder);
     if (guest.containerHost !== undefined) await mkdir(path.dirname(relaySocket(this.#options.runDirectory, guest.uid)), { recursive: true, mode: 0o700 });
+    const relayFiles = guest.containerHost?.transport === 'tls' ? filesForRelay(await ensureRelayKeys(path.dirname(consoleLogPath), guest.uid)) : undefined;
     const [boot, disks, seed] = await Promise.all([
       this.#boot(anchor, onImport, signal),
       Promise.all(guest.disks.map((disk) => this.#disk(anchor, disk, onImport, signal))),
-      guest.cloudInit === undefined ? [] : this.#seed(anchor, guest.cloudInit, signal),
+      guest.cloudInit === undefined && relayFiles === undefined ? [] : this.#seed(anchor, guest.cloudInit ?? NO_CLOUD_INIT, relayFiles, signal),
     ]);
-    return { boot, disks: [...disks, ...seed], consoleLogPath: await this.#options.disks.consoleLogPath(anchor.folder) };
+    return { boot, disks: [...disks, ...seed], consoleLogPath };
   }
 
   /** Forgets what belongs to one run only: ephemeral disks and the console's past. */
@@ -85,7 +90,7 @@ export class GuestBuilder {
       ...files,
       interfaces: [{ tap: endpoint.tap, macAddress: endpoint.macAddress, mtu: endpoint.mtu }],
       hostname: guest.hostname,
-      ...(guest.containerHost === undefined ? {} : { channels: [{ name: RELAY_CHANNEL, path: relaySocket(this.#options.runDirectory, guest.uid) }] }),
+      ...(guest.containerHost === undefined || guest.containerHost.transport === 'tls' ? {} : { channels: [{ name: RELAY_CHANNEL, path: relaySocket(this.#options.runDirectory, guest.uid) }] }),
     };
   }
 
@@ -135,7 +140,7 @@ export class GuestBuilder {
     }
   }
 
-  async #seed(anchor: Anchor, cloudInit: CompiledCloudInit, signal: AbortSignal): Promise<readonly GuestDisk[]> {
+  async #seed(anchor: Anchor, cloudInit: CompiledCloudInit, files: CloudInitSeed['files'], signal: AbortSignal): Promise<readonly GuestDisk[]> {
     const { userData, userDataSecret, networkData, vendorData, sshKeySecrets } = cloudInit;
     const fromSecret = userDataSecret === undefined ? undefined : (await this.#secret(anchor, userDataSecret.name, signal))[userDataSecret.key];
     if (userDataSecret !== undefined && fromSecret === undefined) throw new GuestBuildError('SecretNotFound', `Secret ${userDataSecret.name} has no key ${userDataSecret.key}`);
@@ -146,6 +151,7 @@ export class GuestBuilder {
       userData: userData ?? fromSecret ?? '',
       ...(networkData === undefined ? {} : { networkData }),
       ...(vendorData === undefined ? {} : { vendorData }),
+      ...(files === undefined ? {} : { files }),
       sshKeys: keys.flatMap((secret) => Object.values(secret)).flatMap((text) => text.split('\n')).map((line) => line.trim()).filter((line) => line !== ''),
     };
     return [await this.#options.disks.ensureSeed(anchor.folder, seed, signal)];

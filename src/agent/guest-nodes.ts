@@ -18,8 +18,8 @@ export interface GuestNodesOptions {
 /** Which guests of this host are nodes, told as they come and go. */
 export class GuestNodes implements AsyncDisposable {
   readonly #options: GuestNodesOptions;
-  /** Anchors of such guests that run, by their uid. */
-  readonly #running = new Set<string>();
+  /** Addresses of such guests that run, by the uid of their anchor. */
+  readonly #running = new Map<string, string>();
   #nodes: Promise<VirtualNodes> | undefined;
 
   constructor(options: GuestNodesOptions) {
@@ -27,17 +27,19 @@ export class GuestNodes implements AsyncDisposable {
   }
 
   /** The guest runs; may be said again at any time. */
-  running(anchor: Anchor): void {
+  running(anchor: Anchor, address: string): void {
     const { network, events, create, log } = this.#options;
-    if (anchor.guest.containerHost === undefined || this.#running.has(anchor.uid)) return;
-    this.#running.add(anchor.uid);
+    if (anchor.guest.containerHost === undefined) return;
+    const isNew = !this.#running.has(anchor.uid);
+    this.#running.set(anchor.uid, address);
+    if (!isNew) return;
     if (network === undefined) {
       events.record(machineOf(anchor), { type: 'Warning', reason: 'NoNetworkForPods', message: 'containerHost has no effect here: the network of this cluster gives no addresses to pods in guests; install Yadokari with its native network for that' });
       return;
     }
     this.#nodes ??= create(network);
     this.#nodes.then((nodes) => {
-      if (this.#running.has(anchor.uid)) nodes.running(anchor);
+      if (this.#running.has(anchor.uid)) nodes.running(anchor, () => this.#running.get(anchor.uid) ?? address);
     }, (error: unknown) => log.error({ error: messageOf(error) }, 'guests cannot be nodes'));
   }
 

@@ -28,6 +28,8 @@ export interface CompiledContainerHost {
   readonly maxPods: number;
   readonly reservedMillicpu: number;
   readonly reservedBytes: number;
+  /** Absent: a port of the virtio-serial bus. */
+  readonly transport?: 'tls';
 }
 
 export interface CompiledImage {

@@ -74,6 +74,7 @@ const containerHost = Type.Object({
     cpu: Type.Optional(Type.String({ description: "Of the guest's CPUs, kept from pods, such as 100m. Default 0.", pattern: '^([0-9]+([.][0-9]{1,3})?|[0-9]+m)$', maxLength: 16 })),
     memory: Type.Optional(byteQuantity('reserved.memory', RESERVED_LIMITS, "Of the guest's memory, kept from pods. Default 128Mi.")),
   }, { description: "What the guest's own system needs; the Node offers the rest." })),
+  transport: Type.Optional(Type.Union([Type.Literal('VirtioSerial'), Type.Literal('TLS')], { description: 'How the host reaches the relay in the guest. VirtioSerial: by a port that only the host has. TLS: at the address of the guest, port 10350, with keys that are made for this machine and lie on its cloud-init seed; for guests without a driver for such ports. Default VirtioSerial.' })),
 }, { description: 'Makes the guest a Node named <name>.<namespace>: pods that tolerate the taint yadokari.dev/virtual-node run inside of it. The guest needs containerd and the relay, as the image container-host has. Only on the native network.' });
 
 /** Fields of all probes, as core/v1 has them; what differs between the two is when they start and how often they try. */

@@ -62,6 +62,7 @@ const stop = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort(new Error(`ended by ${signal}`)));
 
 const { node, stateDirectory, clusterDomain } = options;
+const guestsFolder = join(stateDirectory, 'guests');
 const metrics = createMetrics();
 const config = loadKubeconfig(options.kubeconfig === undefined ? {} : { kubeconfig: options.kubeconfig });
 const client = new KubeClient(new HttpTransport(config), { observe: metrics.apiCalls });
@@ -88,7 +89,7 @@ const agent = new Agent({
   hypervisor,
   network,
   images: new FolderImageStore({ folder: join(stateDirectory, 'images') }),
-  disks: new FolderDiskStore(join(stateDirectory, 'guests')),
+  disks: new FolderDiskStore(guestsFolder),
   runtime,
   imageDirectories: options.imageDirectory,
   runDirectory: options.runDirectory,
@@ -101,6 +102,7 @@ const agent = new Agent({
       network: pods,
       clientAs: (certificate, key) => new KubeClient(new HttpTransport(withIdentity(config, certificate, key)), { observe: metrics.apiCalls }),
       runDirectory: options.runDirectory,
+      guestsFolder,
       hostAddress: options.nodeAddress ?? '127.0.0.1',
       firstKubeletPort: Number(options.kubeletPort),
       dns: { servers: options.clusterDns ?? getServers(), domain: clusterDomain },

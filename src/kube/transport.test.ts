@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { createAuthority, issueCertificate } from '../local/certificate.ts';
+import { createAuthority, issueCertificate } from '../base/certificate.ts';
 import { kubeconfigText } from '../local/kubeconfig.ts';
 import { HttpTransport, loadKubeconfig } from './transport.ts';
 

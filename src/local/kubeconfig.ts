@@ -1,5 +1,5 @@
 import { stringify } from 'yaml';
-import type { KeyPair } from './certificate.ts';
+import type { KeyPair } from '../base/certificate.ts';
 
 export interface KubeconfigSource {
   /** Name of context, cluster and user. */

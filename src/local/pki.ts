@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { CertificateRequest, KeyPair } from './certificate.ts';
+import type { CertificateRequest, KeyPair } from '../base/certificate.ts';
 import { readIfExists, writeFileAtomically } from './file.ts';
 import { nodeAddress, type NetworkPlan } from './network-plan.ts';
 
@@ -99,6 +99,6 @@ export class Pki {
 }
 
 // The X.509 library takes a tenth of a second to load: only when something is to be started at all.
-function issuing(): Promise<typeof import('./certificate.ts')> {
-  return import('./certificate.ts');
+function issuing(): Promise<typeof import('../base/certificate.ts')> {
+  return import('../base/certificate.ts');
 }

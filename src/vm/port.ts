@@ -219,4 +219,6 @@ export interface CloudInitSeed {
   readonly networkData?: string;
   readonly vendorData?: string;
   readonly sshKeys: readonly string[];
+  /** More files, by name, that cloud-init leaves to others. */
+  readonly files?: Readonly<Record<string, string>>;
 }

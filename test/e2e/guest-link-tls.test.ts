@@ -12,7 +12,7 @@ import { silentLog } from '../../src/base/log.ts';
 import { silentProgress } from '../../src/base/progress.ts';
 import { HttpLink } from '../../src/container/link/http-link.ts';
 import { TlsConnector, type TlsConnectorOptions } from '../../src/container/link/tls-connector.ts';
-import { createAuthority, issueCertificate, type KeyPair } from '../../src/local/certificate.ts';
+import { createAuthority, issueCertificate, type KeyPair } from '../../src/base/certificate.ts';
 import { buildGoProgram } from '../../src/local/images/go-program.ts';
 import { defaultCacheRoot } from '../../src/local/layout.ts';
 import { podFilesContract } from '../contract/pod-files.ts';
@@ -29,11 +29,11 @@ let link: HttpLink | undefined;
 
 /** The relay on this machine, as in a guest that has no channel. */
 function start(): ChildProcess {
-  return spawn(program, ['--port', '', '--listen', `127.0.0.1:${port}`, '--cert', join(folder, 'cert'), '--key', join(folder, 'key'), '--client-ca', join(folder, 'ca'), '--pods', join(folder, 'pods'), '--runtime', join(folder, 'echo.sock')], { stdio: ['ignore', 'inherit', 'inherit'] });
+  return spawn(program, ['--port', '', '--listen', `127.0.0.1:${port}`, '--keys', folder, '--pods', join(folder, 'pods'), '--runtime', join(folder, 'echo.sock')], { stdio: ['ignore', 'inherit', 'inherit'] });
 }
 
 async function open(given: Partial<TlsConnectorOptions> = {}): Promise<HttpLink> {
-  const connector = new TlsConnector({ host: '127.0.0.1', port, authority: authority.certificate, serverName: 'web.shop', certificate: own.certificate, key: own.key, ...given });
+  const connector = new TlsConnector({ host: () => '127.0.0.1', port, authority: authority.certificate, serverName: 'web.shop', certificate: own.certificate, key: own.key, ...given });
   link = await HttpLink.open({ connector, runtimeSocket: join(folder, 'runtime.sock'), log: silentLog });
   return link;
 }
@@ -51,7 +51,7 @@ before(async () => {
   authority = await createAuthority('links');
   own = await issueCertificate(authority, { commonName: 'agent', usages: ['client'] });
   const guest = await issueCertificate(authority, { commonName: 'web', names: ['web.shop'], usages: ['server'] });
-  for (const [name, content] of Object.entries({ cert: guest.certificate, key: guest.key, ca: authority.certificate })) await writeFile(join(folder, name), content, { mode: 0o600 });
+  for (const [name, content] of Object.entries({ 'relay-cert.pem': guest.certificate, 'relay-key.pem': guest.key, 'relay-client-ca.pem': authority.certificate })) await writeFile(join(folder, name), content, { mode: 0o600 });
   runtime = createServer({ allowHalfOpen: true }, (socket) => socket.on('error', () => {}).pipe(socket)).listen(join(folder, 'echo.sock'));
   relay = start();
 });

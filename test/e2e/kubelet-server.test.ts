@@ -12,7 +12,7 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { run } from '../../src/base/process.ts';
 import { silentProgress } from '../../src/base/progress.ts';
-import { createAuthority, issueCertificate, type KeyPair } from '../../src/local/certificate.ts';
+import { createAuthority, issueCertificate, type KeyPair } from '../../src/base/certificate.ts';
 import { buildContainerImages } from '../../src/local/images/container-images.ts';
 import { defaultCacheRoot } from '../../src/local/layout.ts';
 import { ensureExtraProgram } from '../../src/local/toolchain/toolchain.ts';

@@ -12,7 +12,7 @@ import type { PodFiles } from '../../src/container/pod-files.ts';
 import { KubeletServer } from '../../src/container/server/server.ts';
 import { nodes, pods } from '../../src/kube/core.ts';
 import { defineResource } from '../../src/kube/object.ts';
-import { createAuthority, issueCertificate, type KeyPair } from '../../src/local/certificate.ts';
+import { createAuthority, issueCertificate, type KeyPair } from '../../src/base/certificate.ts';
 import { helloImageName } from '../../src/local/images/container-images.ts';
 import { startApiServer, type ApiServer } from './api-server.ts';
 import { until } from './host-runtime.ts';

@@ -96,7 +96,7 @@ export class NodeBeat {
       const [runtime, conditions, pressure] = await Promise.all([this.#facts?.runtime ?? cri.version(signal), cri.status(signal), link.pressure(signal)]);
       const failing = conditions.find((condition) => !condition.status);
       const unready = failing === undefined ? undefined : { reason: 'KubeletNotReady', message: `container runtime: ${failing.type}: ${failing.message === '' ? failing.reason : failing.message}` };
-      return { host, hostAddress, kubeletPort: kubeletPort ?? 0, info, runtime, pressure, pressed: this.#pressure.look(pressure, clock.now()), unready };
+      return { host, hostAddress, kubeletPort: kubeletPort ?? 0, info, transport: link.transport, runtime, pressure, pressed: this.#pressure.look(pressure, clock.now()), unready };
     } catch (error) {
       signal.throwIfAborted();
       const unready = { reason: 'GuestUnreachable', message: `the guest's container runtime does not answer: ${messageOf(error)}` };

@@ -8,6 +8,7 @@ const facts: NodeFacts = {
   hostAddress: '10.0.0.11',
   kubeletPort: 10_260,
   info: { bootId: 'b', machineId: 'm', kernelVersion: '6.1', osImage: 'Tiny', architecture: 'amd64', cpus: 2, memoryBytes: GI },
+  transport: 'virtio-serial',
   runtime: { runtimeName: 'containerd', runtimeVersion: '1.6.20' },
   pressure: { cpuNanoseconds: 0, memoryAvailableBytes: GI / 2, memoryWorkingSetBytes: 0, diskCapacityBytes: 10 * GI, diskAvailableBytes: 5 * GI, inodes: 1000, inodesFree: 900 },
   pressed: new Set(),

@@ -3,7 +3,7 @@ import type { CompiledContainerHost } from '../../api/compiled-guest.ts';
 import { timestamp } from '../../kube/conditions.ts';
 import type { Condition } from '../../kube/core.ts';
 import type { PressureCondition } from '../../container/kubelet/eviction/shortages.ts';
-import type { GuestInfo, GuestPressure } from '../../container/link/port.ts';
+import type { GuestInfo, GuestPressure, LinkTransport } from '../../container/link/port.ts';
 
 /** All that the status of a Node that is a guest is derived from. */
 export interface NodeFacts {
@@ -12,6 +12,7 @@ export interface NodeFacts {
   readonly hostAddress: string;
   readonly kubeletPort: number;
   readonly info: GuestInfo;
+  readonly transport: LinkTransport;
   readonly runtime: { readonly runtimeName: string; readonly runtimeVersion: string };
   readonly pressure: GuestPressure;
   /** What it is short of, or was until shortly ago. */
@@ -65,13 +66,13 @@ function withoutTimes({ conditions, ...rest }: NodeStatusReport): unknown {
   return { ...rest, conditions: conditions.map(({ type, status, reason, message }) => ({ type, status, reason, message })) };
 }
 
-function conditionsOf({ pressed, unready }: NodeFacts, before: readonly Condition[], nowMs: number): readonly Condition[] {
+function conditionsOf({ pressed, unready, transport }: NodeFacts, before: readonly Condition[], nowMs: number): readonly Condition[] {
   const wanted: readonly Condition[] = [
     pressureCondition('MemoryPressure', pressed, 'KubeletHasInsufficientMemory', 'KubeletHasSufficientMemory', 'memory'),
     pressureCondition('DiskPressure', pressed, 'KubeletHasDiskPressure', 'KubeletHasNoDiskPressure', 'disk'),
     { type: 'PIDPressure', status: 'False', reason: 'KubeletHasSufficientPID', message: 'the guest has sufficient PIDs' },
     unready === undefined
-      ? { type: 'Ready', status: 'True', reason: 'KubeletReady', message: 'the guest runs pods' }
+      ? { type: 'Ready', status: 'True', reason: 'KubeletReady', message: `the guest runs pods, and is reached by ${transport}` }
       : { type: 'Ready', status: 'False', ...unready },
   ];
   const now = timestamp(nowMs);

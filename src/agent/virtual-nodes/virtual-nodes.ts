@@ -4,8 +4,8 @@ import { GuestGoneError, type VirtualNodeOptions } from './options.ts';
 import { VirtualNode } from './virtual-node.ts';
 
 export interface VirtualNodesOptions extends VirtualNodeOptions {
-  /** The way into the guest of a machine, by its uid. */
-  readonly link: (machineUid: string) => Promise<GuestLink>;
+  /** The way into the guest of a machine. Its address may change while it runs. */
+  readonly link: (anchor: Anchor, address: () => string) => Promise<GuestLink>;
 }
 
 interface Running {
@@ -24,10 +24,10 @@ export class VirtualNodes implements AsyncDisposable {
   }
 
   /** The guest runs. Further calls for the same anchor change nothing. */
-  running(anchor: Anchor): void {
+  running(anchor: Anchor, address: () => string): void {
     if (anchor.guest.containerHost === undefined || this.#running.has(anchor.uid)) return;
     const stop = new AbortController();
-    this.#running.set(anchor.uid, { stop, done: this.#serve(anchor, stop.signal) });
+    this.#running.set(anchor.uid, { stop, done: this.#serve(anchor, address, stop.signal) });
   }
 
   /** The guest has ended, or is about to. */
@@ -46,9 +46,10 @@ export class VirtualNodes implements AsyncDisposable {
     await Promise.all(all.map(({ done }) => done));
   }
 
-  async #serve({ guest: { containerHost: host, uid }, namespace }: Anchor, signal: AbortSignal): Promise<void> {
+  async #serve(anchor: Anchor, address: () => string, signal: AbortSignal): Promise<void> {
+    const { guest: { containerHost: host }, namespace } = anchor;
     if (host === undefined) return;
-    await using link = await this.#options.link(uid);
+    await using link = await this.#options.link(anchor, address);
     await new VirtualNode(this.#options, { host, namespace, link }).run(signal);
   }
 }

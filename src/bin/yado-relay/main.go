@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"syscall"
 )
 
@@ -18,13 +19,11 @@ import (
 const defaultPort = "/dev/virtio-ports/dev.yadokari.relay.0"
 
 type settings struct {
-	port     string
-	runtime  runtimeDoor
-	pods     string
-	listen   string
-	cert     string
-	key      string
-	clientCA string
+	port    string
+	runtime runtimeDoor
+	pods    string
+	listen  string
+	keys    string
 }
 
 func main() {
@@ -48,10 +47,8 @@ func parse(arguments []string) settings {
 	flags.StringVar(&given.runtime.socket, "runtime", "/run/containerd/containerd.sock", "socket of the container runtime")
 	flags.StringVar(&given.runtime.after, "after", "", "file without which the runtime is not shown to the host")
 	flags.StringVar(&given.pods, "pods", "/var/lib/yadokari/pods", "folder of the files of pods")
-	flags.StringVar(&given.listen, "listen", "", "address such as :10350 to serve on with TLS beside the port")
-	flags.StringVar(&given.cert, "cert", "", "file of the certificate for --listen")
-	flags.StringVar(&given.key, "key", "", "file of its key")
-	flags.StringVar(&given.clientCA, "client-ca", "", "file of the certificates that sign those of clients")
+	flags.StringVar(&given.listen, "listen", ":10350", "address to serve on with TLS, once there are keys")
+	flags.StringVar(&given.keys, "keys", "/run/yadokari/relay", "folder of "+strings.Join(keyFiles, ", ")+"; waited for when they are not there")
 	flags.Parse(arguments)
 	return given
 }
@@ -69,11 +66,7 @@ func serve(given settings) error {
 	handler := newHandler(given)
 	go keepHouse(given)
 	if given.listen != "" {
-		server, err := tlsServer(given, handler)
-		if err != nil {
-			return err
-		}
-		go func() { log.Fatal(server.ListenAndServeTLS(given.cert, given.key)) }()
+		go func() { log.Fatal(serveTLS(given, handler)) }()
 	}
 	if given.port == "" {
 		if given.listen == "" {

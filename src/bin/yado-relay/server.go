@@ -11,7 +11,9 @@ import (
 	"log"
 	"net/http"
 	"os"
+	"path/filepath"
 	"syscall"
+	"time"
 )
 
 // Streams at a time, and how much of each is kept while nobody reads it. All of them together never hold up one.
@@ -21,27 +23,52 @@ const (
 	largestDocument = 16 << 20
 )
 
+const keysLook = 200 * time.Millisecond
+
 func plainServer(handler http.Handler) *http.Server {
 	server := &http.Server{Handler: handler, Protocols: new(http.Protocols), HTTP2: http2Settings(), ErrorLog: faults()}
 	server.Protocols.SetUnencryptedHTTP2(true)
 	return server
 }
 
-func tlsServer(given settings, handler http.Handler) (*http.Server, error) {
+// What a host that comes over the network is shown, and what it is known by.
+const (
+	certFile     = "relay-cert.pem"
+	keyFile      = "relay-key.pem"
+	clientCAFile = "relay-client-ca.pem"
+)
+
+var keyFiles = []string{certFile, keyFile, clientCAFile}
+
+// The seed that brings the keys is read while the guest boots; a guest whose host has a channel gets none.
+func serveTLS(given settings, handler http.Handler) error {
+	for !hasAll(given.keys, keyFiles) {
+		time.Sleep(keysLook)
+	}
 	authorities := x509.NewCertPool()
-	text, err := os.ReadFile(given.clientCA)
+	file := filepath.Join(given.keys, clientCAFile)
+	text, err := os.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("--client-ca: %w", err)
+		return err
 	}
 	if !authorities.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("--client-ca: %s has no certificate", given.clientCA)
+		return fmt.Errorf("%s has no certificate", file)
 	}
 	server := &http.Server{
 		Addr: given.listen, Handler: handler, Protocols: new(http.Protocols), HTTP2: http2Settings(), ErrorLog: faults(),
 		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS13, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: authorities},
 	}
 	server.Protocols.SetHTTP2(true)
-	return server, nil
+	return server.ListenAndServeTLS(filepath.Join(given.keys, certFile), filepath.Join(given.keys, keyFile))
+}
+
+func hasAll(folder string, names []string) bool {
+	for _, name := range names {
+		if _, err := os.Stat(filepath.Join(folder, name)); err != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // Of what the server reports, our own faults alone: hosts come and go.

@@ -3,7 +3,7 @@ import { YadoError, type ErrorOptions } from '../../base/errors.ts';
 import type { PodFiles } from '../pod-files.ts';
 
 /** How the host reaches the guest's relay. */
-export type LinkTransport = 'virtio-serial' | 'vsock' | 'tls';
+export type LinkTransport = 'virtio-serial' | 'tls';
 
 /** What a guest that hosts containers tells of itself. */
 export interface GuestInfo {

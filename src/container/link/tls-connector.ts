@@ -4,8 +4,8 @@ import { LinkError } from './port.ts';
 import type { LinkConnector } from './connector.ts';
 
 export interface TlsConnectorOptions {
-  /** The guest's address. */
-  readonly host: string;
+  /** The guest's address now. */
+  readonly host: () => string;
   readonly port: number;
   /** PEM of the certificates that sign the guest's. */
   readonly authority: string;
@@ -26,7 +26,8 @@ export class TlsConnector implements LinkConnector {
   }
 
   async connect(timeoutMs: number, signal: AbortSignal): Promise<TLSSocket> {
-    const { host, port, authority, serverName, certificate, key } = this.#options;
+    const { port, authority, serverName, certificate, key } = this.#options;
+    const host = this.#options.host();
     const socket = connect({ host, port, ca: authority, servername: serverName, cert: certificate, key, ALPNProtocols: ['h2'], minVersion: 'TLSv1.3' });
     socket.setNoDelay(true);
     try {

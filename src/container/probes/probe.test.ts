@@ -5,7 +5,7 @@ import { createServer as createHttpsServer } from 'node:https';
 import { createServer as createTcpServer, type AddressInfo, type Server as TcpServer } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { Server as GrpcServer, ServerCredentials, status, type handleUnaryCall } from '@grpc/grpc-js';
-import { createAuthority, issueCertificate } from '../../local/certificate.ts';
+import { createAuthority, issueCertificate } from '../../base/certificate.ts';
 import { encodeMessage, WireMessage } from '../drivers/cri/wire.ts';
 import { probe, type ProbeAction } from './probe.ts';
 

@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { request } from 'node:https';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { KeyPair } from '../certificate.ts';
+import type { KeyPair } from '../../base/certificate.ts';
 
 /** Resolves once something accepts connections there; rejects only when the signal aborts. `target` is a path or an address with a port. */
 export async function accepting(target: { readonly path: string } | { readonly host: string; readonly port: number }, signal: AbortSignal): Promise<void> {

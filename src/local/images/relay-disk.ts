@@ -10,7 +10,7 @@ import { ociArchive } from './oci-archive.ts';
 /** The label that user data mounts the disk by. */
 const label = 'YADO-RELAY';
 
-const assets = ['install', 'yado-relay.service'] as const;
+const assets = ['install', 'relay-keys', 'yado-relay.service'] as const;
 
 /**
  * Builds a small disk (ISO 9660, for a VirtualMachineImage of format `raw`) from which user data installs the relay,

@@ -41,8 +41,8 @@ export function compileGuest(vm: VirtualMachine, references: References): Compil
   };
 }
 
-function containerHostOf({ maxPods = 30, reserved }: NonNullable<VirtualMachineSpec['containerHost']>, node: string): CompiledContainerHost {
-  return { node, maxPods, reservedMillicpu: millicpuOf(reserved?.cpu ?? '0'), reservedBytes: bytesOf(reserved?.memory ?? '128Mi') };
+function containerHostOf({ maxPods = 30, reserved, transport }: NonNullable<VirtualMachineSpec['containerHost']>, node: string): CompiledContainerHost {
+  return { node, maxPods, reservedMillicpu: millicpuOf(reserved?.cpu ?? '0'), reservedBytes: bytesOf(reserved?.memory ?? '128Mi'), ...(transport === 'TLS' ? { transport: 'tls' } : {}) };
 }
 
 /** True when the machine has a disk that outlives its runs, and so belongs to the node that holds it. */

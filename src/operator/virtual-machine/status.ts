@@ -138,7 +138,7 @@ function readyOf(observed: Observed, seen: GuestStatus | undefined): ConditionDr
 function containerHostOf({ vm, virtualNode }: Observed): ConditionDraft | undefined {
   if (vm.spec.containerHost === undefined) return undefined;
   const ready = conditionOf(virtualNode?.status?.conditions, 'Ready');
-  if (ready?.status === 'True') return { type: 'ContainerHost', status: 'True', reason: 'NodeReady', message: `pods run here; the Node is ${virtualNode?.metadata.name ?? ''}` };
+  if (ready?.status === 'True') return { type: 'ContainerHost', status: 'True', reason: 'NodeReady', message: `pods run here; the Node is ${virtualNode?.metadata.name ?? ''}, reached by ${vm.spec.containerHost.transport === 'TLS' ? 'TLS' : 'virtio-serial'}` };
   return { type: 'ContainerHost', status: 'False', reason: ready?.reason ?? 'NodeNotReady', message: ready?.message ?? 'the guest has not answered as a node yet' };
 }
 

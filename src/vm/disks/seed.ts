@@ -9,6 +9,7 @@ export function seedFiles(seed: CloudInitSeed): ReadonlyMap<string, string> {
   files.set('user-data', seed.userData);
   if (seed.networkData !== undefined) files.set('network-config', seed.networkData);
   if (seed.vendorData !== undefined) files.set('vendor-data', seed.vendorData);
+  for (const [name, content] of Object.entries(seed.files ?? {})) files.set(name, content);
   return files;
 }
 
