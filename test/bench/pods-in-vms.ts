@@ -7,7 +7,7 @@ import { CriClient } from '../../src/container/drivers/cri/client.ts';
 import { isNotFound } from '../../src/kube/api-error.ts';
 import { isTrue } from '../../src/kube/conditions.ts';
 import { nodes, pods, type Pod } from '../../src/kube/core.ts';
-import { virtualMachineImages, virtualMachines, yadoPods, type YadoPod } from '../../src/kube/yadokari.ts';
+import { virtualMachineImages, virtualMachines, yadoPods, type VirtualMachine, type YadoPod } from '../../src/kube/yadokari.ts';
 import { clusterLayout } from '../../src/local/layout.ts';
 import { readRecord } from '../../src/local/record.ts';
 import { containerHostImages, containerHostImports, containerHostMachine, CONTAINER_IMAGE, insideOf } from '../env/container-host-objects.ts';
@@ -25,19 +25,17 @@ const PATIENCE_MS = 300_000;
 const named = (name: string) => ({ name, namespace: NAMESPACE });
 const containers = [{ name: 'c', image: CONTAINER_IMAGE, imagePullPolicy: 'Never', command: ['sleep', '100000'] }];
 
-/** Pods in a machine beside what the machine's own runtime needs for them, in the same guest and by the same way in. `--at-once=N`: default 10. */
+/** Pods in a machine beside what the machine's own runtime needs for them, in the same guest and by the same way in. `--at-once=N`: default 30. */
 export async function benchPodsInVms(options: readonly string[] = []): Promise<void> {
-  const atOnce = Number(/^--at-once=(\d+)$/.exec(options.find((option) => option.startsWith('--at-once=')) ?? '')?.[1] ?? 10);
+  const atOnce = Number(/^--at-once=(\d+)$/.exec(options.find((option) => option.startsWith('--at-once=')) ?? '')?.[1] ?? 30);
   await using cluster = await startBenchCluster('bench-pods', ...(await containerHostImports()).flatMap((path) => ['--import', path]));
   const load = loadavg()[0] ?? 0;
   for (const image of containerHostImages) await cluster.client.create(virtualMachineImages, { ...image, metadata: named(image.metadata.name) });
   const started = performance.now();
-  const machine = await cluster.client.create(virtualMachines, { ...host, metadata: named('host') });
-  await until(async () => isTrue((await cluster.client.get(nodes, { name: `host.${NAMESPACE}` })).status?.conditions, 'Ready'));
+  const uid = await startMachine(cluster, 'host', { maxPods: 60 });
   const nodeMs = performance.now() - started;
 
-  const uid = machine.metadata.uid ?? '';
-  using cri = new CriClient({ socket: `/proc/${cluster.nodePid}/root/run/yadokari/guests/${uid}.cri` });
+  using cri = runtimeOf(cluster, uid);
   await until(async () => (await cri.imageStatus(CONTAINER_IMAGE)) !== undefined);
   const floor = new PodFloor(cri, cluster.hypervisor, uid);
   await floor.start(CONTAINER_IMAGE, 1);
@@ -47,14 +45,23 @@ export async function benchPodsInVms(options: readonly string[] = []): Promise<v
     ...await manyFigures(cluster, floor, atOnce),
     { what: 'machine apply → its Node is Ready', value: milliseconds(nodeMs) },
     await isolatedFigure(cluster, nodeMs),
-    await requestFigure(cri),
-    ...await execFigures(cluster),
+    ...await wayFigures(cluster, 'virtio-serial', 'host', cri),
+    ...await tlsFigures(cluster),
   ];
   const { acceleration } = await cluster.hypervisor.info();
-  printFigures(`Pods in a machine: medians of ${ROUNDS} rounds, guests by ${acceleration}, way in by virtio-serial; load of the host ${load.toFixed(1)} before, ${(loadavg()[0] ?? 0).toFixed(1)} after`, figures);
+  printFigures(`Pods in a machine: medians of ${ROUNDS} rounds, guests by ${acceleration}; load of the host ${load.toFixed(1)} before, ${(loadavg()[0] ?? 0).toFixed(1)} after`, figures);
 }
 
-const host = containerHostMachine('host', { disk: '4Gi', spec: { memory: '1Gi', containerHost: { maxPods: 60 } } });
+/** Returns the machine's uid once it is a node. */
+async function startMachine({ client }: BenchCluster, name: string, containerHost: NonNullable<VirtualMachine['spec']['containerHost']>): Promise<string> {
+  const { metadata } = await client.create(virtualMachines, { ...containerHostMachine(name, { disk: '4Gi', spec: { memory: '1Gi', containerHost } }), metadata: named(name) });
+  await until(async () => isTrue((await client.get(nodes, { name: `${name}.${NAMESPACE}` })).status?.conditions, 'Ready'));
+  return metadata.uid ?? '';
+}
+
+function runtimeOf({ nodePid }: BenchCluster, uid: string): CriClient {
+  return new CriClient({ socket: `/proc/${nodePid}/root/run/yadokari/guests/${uid}.cri` });
+}
 
 async function singleFigure(cluster: BenchCluster, floor: PodFloor): Promise<Figure> {
   const [ours, raw]: [number[], number[]] = [[], []];
@@ -89,6 +96,18 @@ async function isolatedFigure({ client }: BenchCluster, nodeMs: number): Promise
   return { what: 'isolated pod apply → Running', value: milliseconds(runningMs), beside: `machine → Node ${milliseconds(nodeMs)}: ${(runningMs / nodeMs).toFixed(2)} ×` };
 }
 
+/** A second machine, which is reached over the network. */
+async function tlsFigures(cluster: BenchCluster): Promise<readonly Figure[]> {
+  using cri = runtimeOf(cluster, await startMachine(cluster, 'host-tls', { transport: 'TLS' }));
+  await until(async () => (await cri.imageStatus(CONTAINER_IMAGE)) !== undefined);
+  return wayFigures(cluster, 'TLS', 'host-tls', cri);
+}
+
+async function wayFigures(cluster: BenchCluster, way: string, machine: string, cri: CriClient): Promise<readonly Figure[]> {
+  const figures = [await requestFigure(cri), ...await execFigures(cluster, machine)];
+  return figures.map((figure) => ({ ...figure, what: `${way}: ${figure.what}` }));
+}
+
 async function requestFigure(cri: CriClient): Promise<Figure> {
   const took: number[] = [];
   for (let request = 0; request < REQUESTS; request += 1) {
@@ -96,14 +115,14 @@ async function requestFigure(cri: CriClient): Promise<Figure> {
     await cri.version();
     took.push(performance.now() - started);
   }
-  return { what: "way in: the runtime's Version", value: `${median(took).toFixed(1)} ms`, beside: `median of ${REQUESTS}` };
+  return { what: "the runtime's Version", value: `${median(took).toFixed(1)} ms`, beside: `median of ${REQUESTS}` };
 }
 
 /** All of the way: API server, agent, way in, runtime. */
-async function execFigures(cluster: BenchCluster): Promise<readonly Figure[]> {
+async function execFigures(cluster: BenchCluster, machine: string): Promise<readonly Figure[]> {
   const { folder, kubeconfig, status } = cluster;
   const kubectl = join((await readRecord(clusterLayout(folder, status.name)))?.binaries ?? '', 'kubectl');
-  const started = await startPods(cluster, ['executor']);
+  const started = await startPods(cluster, ['executor'], machine);
   const exec = async (input: string, ...command: readonly string[]): Promise<number> => {
     const begun = performance.now();
     await run(kubectl, ['--kubeconfig', kubeconfig, '-n', NAMESPACE, 'exec', '-i', 'executor', '--', ...command], { input, timeoutMs: PATIENCE_MS });
@@ -123,10 +142,10 @@ async function execFigures(cluster: BenchCluster): Promise<readonly Figure[]> {
 }
 
 /** Applies the pods at once; milliseconds until each is told to run. */
-async function startPods({ client }: BenchCluster, names: readonly string[]): Promise<ReadonlyMap<string, number>> {
+async function startPods({ client }: BenchCluster, names: readonly string[], machine = 'host'): Promise<ReadonlyMap<string, number>> {
   const started = performance.now();
   const running = new Map<string, number>();
-  await Promise.all(names.map((name) => client.create(pods, podInside(name))));
+  await Promise.all(names.map((name) => client.create(pods, podInside(name, machine))));
   await until(async () => {
     // One list for all: so many questions at once would take the processors away from what is measured.
     for (const { metadata: { name }, status } of (await client.list(pods, { namespace: NAMESPACE })).items) {
@@ -137,8 +156,8 @@ async function startPods({ client }: BenchCluster, names: readonly string[]): Pr
   return running;
 }
 
-function podInside(name: string): Pod {
-  return { apiVersion: 'v1', kind: 'Pod', metadata: named(name), spec: { ...insideOf('host', NAMESPACE), terminationGracePeriodSeconds: 0, containers } };
+function podInside(name: string, machine: string): Pod {
+  return { apiVersion: 'v1', kind: 'Pod', metadata: named(name), spec: { ...insideOf(machine, NAMESPACE), terminationGracePeriodSeconds: 0, containers } };
 }
 
 async function removed({ client }: BenchCluster, started: ReadonlyMap<string, number>): Promise<void> {
