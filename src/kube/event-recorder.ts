@@ -26,6 +26,8 @@ export interface EventNote {
   readonly message: string;
   /** What was done, UpperCamelCase. Default: the reason. */
   readonly action?: string;
+  /** Part of the object that it is about, such as `spec.containers{web}`. */
+  readonly fieldPath?: string;
 }
 
 interface Series {
@@ -36,16 +38,20 @@ interface Series {
 
 const SERIES_MS = 6 * 60_000;
 const MOST_SERIES = 1000;
+/** An API server that does not answer is no reason to keep everything that happens meanwhile. */
+const MOST_WAITING = 1000;
 
 /**
  * Writes events.k8s.io/v1 events. The same note about the same object within six minutes becomes a series with
- * a count. Never throws and never makes its caller wait: a lost event is logged, not retried.
+ * a count. Never throws and never makes its caller wait: a lost event is logged, not retried, and so is one
+ * that comes while a thousand wait.
  */
 export class EventRecorder {
   readonly #options: EventRecorderOptions;
   readonly #clock: Clock;
   readonly #series = new Map<string, Series>();
   #tail: Promise<void> = Promise.resolve();
+  #waiting = 0;
 
   constructor(options: EventRecorderOptions) {
     this.#options = options;
@@ -53,9 +59,10 @@ export class EventRecorder {
   }
 
   record(regarding: KubeObject, note: EventNote): void {
-    this.#tail = this.#tail.then(() => this.#write(regarding, note)).catch((error: unknown) => {
-      this.#options.log.debug({ reason: note.reason, error: messageOf(error) }, 'event was not written');
-    });
+    const lost = (error: unknown): void => this.#options.log.debug({ reason: note.reason, error: messageOf(error) }, 'event was not written');
+    if (this.#waiting >= MOST_WAITING) return lost(new Error(`${this.#waiting} events wait already`));
+    this.#waiting += 1;
+    this.#tail = this.#tail.then(() => this.#write(regarding, note)).catch(lost).finally(() => void (this.#waiting -= 1));
   }
 
   /** Resolves when all that was recorded so far is written. */
@@ -100,7 +107,7 @@ export class EventRecorder {
       note: note.message.slice(0, 1024),
       reportingController: this.#options.controller,
       reportingInstance: this.#options.instance,
-      regarding: { apiVersion, kind, namespace: metadata.namespace, name: metadata.name, uid: metadata.uid, resourceVersion: metadata.resourceVersion },
+      regarding: { apiVersion, kind, namespace: metadata.namespace, name: metadata.name, uid: metadata.uid, resourceVersion: metadata.resourceVersion, ...(note.fieldPath === undefined ? {} : { fieldPath: note.fieldPath }) },
     };
   }
 

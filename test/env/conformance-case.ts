@@ -14,6 +14,8 @@ export interface Seen {
 
 export interface SeenEvent {
   readonly type: string;
+  /** Part of the pod that it is about, or ''. */
+  readonly fieldPath: string;
   readonly reason: string;
   readonly message: string;
 }

@@ -41,7 +41,7 @@ export function normalised({ status, events, logs }: Observation, names: Names):
   // How often it has ended by now is a matter of time.
   for (const [path, value] of result) if (value === 'CrashLoopBackOff' && path.endsWith('.state.waiting.reason')) result.delete(path.replace('.state.waiting.reason', '.restartCount'));
   for (const reason of new Set(events.map((event) => event.reason))) {
-    const said = events.filter((event) => event.reason === reason).map(({ type, message }) => `${type} ${withoutNames(message, names)}`);
+    const said = events.filter((event) => event.reason === reason).map(({ type, fieldPath, message }) => `${type} ${fieldPath} ${withoutNames(message, names)}`);
     result.set(`events.${reason}`, [...new Set(said)].sort().join('\n'));
   }
   for (const [container, log] of Object.entries(logs)) result.set(`logs.${container}`, withoutNames(log, names));

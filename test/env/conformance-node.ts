@@ -11,7 +11,7 @@ interface CoreEvent extends KubeObject {
   readonly type: string;
   readonly reason: string;
   readonly message: string;
-  readonly involvedObject: { readonly uid?: string };
+  readonly involvedObject: { readonly uid?: string; readonly fieldPath?: string };
 }
 
 const events = defineResource<CoreEvent>('v1', 'Event', 'events');
@@ -109,7 +109,7 @@ export class ConformanceNode implements AsyncDisposable {
   }
 
   #eventsOf({ metadata: { uid } }: Pod): readonly SeenEvent[] {
-    return this.#events.list().filter(({ involvedObject }) => involvedObject.uid === uid).map(({ type, reason, message }) => ({ type, reason, message }));
+    return this.#events.list().filter(({ involvedObject }) => involvedObject.uid === uid).map(({ type, reason, message, involvedObject: { fieldPath = '' } }) => ({ type, reason, message, fieldPath }));
   }
 
   async #logs(pod: Pod, follow: boolean): Promise<Readonly<Record<string, string>>> {

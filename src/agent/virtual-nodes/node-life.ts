@@ -8,6 +8,7 @@ import type { KubeClient } from '../../kube/client.ts';
 import { configMaps, nodes, pods, services, type Node, type Pod, type Service } from '../../kube/core.ts';
 import { Informer } from '../../kube/informer.ts';
 import { keyFor } from '../../kube/object.ts';
+import { containerPath } from './container-path.ts';
 import { CertificateError, nodeSubject, signedCertificate } from './node-identity.ts';
 import { NodeBeat } from './node-beat.ts';
 import { NodeReviewer } from './node-reviewer.ts';
@@ -86,7 +87,10 @@ function contextOf(options: VirtualNodeOptions, { host, link }: VirtualGuest, li
     },
     node: () => life.nodes.get(host.node),
     room: (signal) => link.pressure(signal),
-    event: (about, event) => events.record(about, event),
+    event: (about, { container, ...note }) => {
+      const fieldPath = container === undefined ? undefined : containerPath(about, container);
+      events.record(about, { ...note, ...(fieldPath === undefined ? {} : { fieldPath }) });
+    },
     clock,
     log,
   };

@@ -37,7 +37,7 @@ export class ContainerKiller {
   async kill(request: KillRequest, signal: AbortSignal): Promise<void> {
     const { cri, clock } = this.#context;
     const { pod, container, id, order, message = `Stopping container ${container.name}` } = request;
-    this.#context.event(pod, { type: 'Normal', reason: 'Killing', message });
+    this.#context.event(pod, { type: 'Normal', reason: 'Killing', message, container: container.name });
     const begun = clock.now();
     const graceSeconds = request.graceSeconds ?? graceOf(request);
     const left = (): number => graceSeconds - Math.floor((clock.now() - begun) / 1000);
@@ -83,7 +83,7 @@ export class ContainerKiller {
     } catch (error) {
       if (signal.aborted) return;
       // What it printed is not for everybody who reads events.
-      this.#context.event(pod, { type: 'Warning', reason: 'FailedPreStopHook', message: 'PreStopHook failed' });
+      this.#context.event(pod, { type: 'Warning', reason: 'FailedPreStopHook', message: 'PreStopHook failed', container: container.name });
       this.#context.log.debug({ pod: pod.metadata.name, container: container.name, error: messageOf(error) }, 'the preStop hook failed');
     }
   }

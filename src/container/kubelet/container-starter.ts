@@ -45,9 +45,9 @@ export class ContainerStarter {
       const config = await this.#step(request, 'CreateContainerConfigError', async () => this.#configOf(request, image));
       await this.#removeUnstarted(request);
       const id = await this.#step(request, 'CreateContainerError', () => cri.createContainer(sandbox.id, config, sandbox.config, signal));
-      this.#event(pod, 'Normal', 'Created', `Created container: ${container.name}`);
+      this.#event(request, 'Normal', 'Created', `Created container: ${container.name}`);
       await this.#step(request, 'RunContainerError', () => cri.startContainer(id, signal));
-      this.#event(pod, 'Normal', 'Started', `Started container ${container.name}`);
+      this.#event(request, 'Normal', 'Started', `Started container ${container.name}`);
       return id;
     }, signal);
     if (container.lifecycle?.postStart !== undefined) await this.#postStart(request, id);
@@ -100,7 +100,8 @@ export class ContainerStarter {
     return Math.max(0, fromApi, ...fromLogs);
   }
 
-  async #postStart({ pod, container, sandbox: { address }, interrupt, signal }: StartRequest, id: string): Promise<void> {
+  async #postStart(request: StartRequest, id: string): Promise<void> {
+    const { pod, container, sandbox: { address }, interrupt, signal } = request;
     const { context, killer } = this.#options;
     const hook = container.lifecycle?.postStart;
     if (hook === undefined) return;
@@ -108,28 +109,28 @@ export class ContainerStarter {
       await runHook(hook, context, { pod, id, container, address, signal: interrupt });
     } catch (error) {
       interrupt.throwIfAborted();
-      this.#event(pod, 'Warning', 'FailedPostStartHook', 'PostStartHook failed');
+      this.#event(request, 'Warning', 'FailedPostStartHook', 'PostStartHook failed');
       await killer.kill({ pod, container, id, address, message: 'FailedPostStartHook' }, signal);
       throw new KubeletError('PostStartHookError', messageOf(error), { cause: error });
     }
   }
 
   /** What fails here gets the reason, unless it has one; what the runtime's silence makes fail says nothing of the container. */
-  async #step<T>({ pod, interrupt }: StartRequest, code: string, work: () => Promise<T>): Promise<T> {
+  async #step<T>(request: StartRequest, code: string, work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (error) {
-      interrupt.throwIfAborted();
+      request.interrupt.throwIfAborted();
       if (isSilence(error)) throw error;
       const known = error instanceof KubeletError ? error : new KubeletError(code, messageOf(error), { cause: error });
       // Of a failed pull all has been said.
-      if (known.code !== 'ErrImagePull') this.#event(pod, 'Warning', 'Failed', `Error: ${IMAGE_CODES.has(known.code) ? known.code : known.message}`);
+      if (known.code !== 'ErrImagePull') this.#event(request, 'Warning', 'Failed', `Error: ${IMAGE_CODES.has(known.code) ? known.code : known.message}`);
       throw known;
     }
   }
 
-  #event(pod: PodManifest, type: 'Normal' | 'Warning', reason: string, message: string): void {
-    this.#options.context.event(pod, { type, reason, message });
+  #event({ pod, container }: StartRequest, type: 'Normal' | 'Warning', reason: string, message: string): void {
+    this.#options.context.event(pod, { type, reason, message, container: container.name });
   }
 }
 

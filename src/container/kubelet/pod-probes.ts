@@ -93,7 +93,7 @@ export class PodProbes implements ProbeVerdicts, Disposable {
   #begin(pod: PodManifest, spec: ContainerSpec, { id, startedAtMs }: ObservedContainer, address: string, kind: Kind, probe: ProbeSpec, { verdicts, loops }: Probed): ProbeLoop {
     const { cri, clock, log } = this.#context;
     const { initialDelaySeconds = 0, periodSeconds = 10, timeoutSeconds = 1, successThreshold = 1, failureThreshold = 3 } = probe;
-    const unhealthy = (message: string): void => this.#context.event(pod, { type: 'Warning', reason: 'Unhealthy', message });
+    const unhealthy = (message: string): void => this.#context.event(pod, { type: 'Warning', reason: 'Unhealthy', message, container: spec.name });
     return new ProbeLoop({
       timing: { initialDelaySeconds, periodSeconds, timeoutSeconds, successThreshold, failureThreshold },
       startedAtMs,

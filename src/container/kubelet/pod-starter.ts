@@ -196,13 +196,13 @@ export class PodStarter {
       backoff.count(key, exited.finishedAtMs, now);
       return 0;
     }
-    if (reasons.get(container.name)?.reason !== 'CrashLoopBackOff') this.#event(pod, 'Warning', 'BackOff', `Back-off restarting failed container ${container.name} in pod ${describePod(pod)}`);
+    if (reasons.get(container.name)?.reason !== 'CrashLoopBackOff') this.#event(pod, 'Warning', 'BackOff', `Back-off restarting failed container ${container.name} in pod ${describePod(pod)}`, container.name);
     reasons.set(container.name, { reason: 'CrashLoopBackOff', message: `back-off ${goDuration(delay.delayMs)} restarting failed container=${container.name} pod=${describePod(pod)}` });
     return delay.untilMs - now;
   }
 
-  #event(pod: PodManifest, type: 'Normal' | 'Warning', reason: string, message: string): void {
-    this.#options.context.event(pod, { type, reason, message });
+  #event(pod: PodManifest, type: 'Normal' | 'Warning', reason: string, message: string, container?: string): void {
+    this.#options.context.event(pod, { type, reason, message, ...(container === undefined ? {} : { container }) });
   }
 }
 

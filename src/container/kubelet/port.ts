@@ -2,7 +2,6 @@ import type { Clock } from '../../base/clock.ts';
 import { YadoError, type ErrorOptions } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import type { Node } from '../../kube/core.ts';
-import type { KubeObject } from '../../kube/object.ts';
 import type { Cri } from '../cri.ts';
 import type { PodFiles } from '../pod-files.ts';
 import type { NodeRoom } from './eviction/port.ts';
@@ -64,6 +63,8 @@ export interface KubeletEvent {
   /** As the kubelet's: Pulling, Pulled, Created, Started, Killing, BackOff, Unhealthy, Failed, FailedMount, … */
   readonly reason: string;
   readonly message: string;
+  /** Name of the container that it is about; absent: the pod. */
+  readonly container?: string;
 }
 
 /** What the node tells its pods. */
@@ -90,7 +91,7 @@ export interface KubeletContext {
   readonly node: () => Node | undefined;
   /** What the node has left now. */
   readonly room: (signal: AbortSignal) => Promise<NodeRoom>;
-  readonly event: (about: KubeObject, event: KubeletEvent) => void;
+  readonly event: (about: PodManifest, event: KubeletEvent) => void;
   readonly clock: Clock;
   readonly log: Log;
 }

@@ -6,6 +6,12 @@ import { KubeletError, type KubeletContext, type SecretData } from '../port.ts';
 import { faultOf, imageNameOf } from './image-name.ts';
 import { credentialsFor } from './registry-keys.ts';
 
+/** What an event is about. */
+interface About {
+  readonly pod: PodManifest;
+  readonly container?: string;
+}
+
 const BACKOFF = { baseMs: 10_000, capMs: 300_000, jitter: 0 };
 /** A pull that has not failed for this long begins again with the shortest delay. */
 const FORGET_MS = 600_000;
@@ -33,20 +39,22 @@ export class Images {
 
   async ensure(pod: PodManifest, container: ContainerSpec, sandbox: SandboxConfig, signal: AbortSignal): Promise<{ readonly reference: string; readonly image: CriImage }> {
     const { cri } = this.#context;
+    const about = { pod, container: container.name };
     const name = imageNameOf(container.image);
     const quoted = JSON.stringify(container.image);
-    if (name === undefined) throw this.#failed(pod, 'InvalidImageName', 'InspectFailed', `Failed to apply default image tag ${quoted}: couldn't parse image name ${quoted}: ${faultOf(container.image)}`);
+    if (name === undefined) throw this.#failed(about, 'InvalidImageName', 'InspectFailed', `Failed to apply default image tag ${quoted}: couldn't parse image name ${quoted}: ${faultOf(container.image)}`);
     const reference = name.tag === 'latest' && !container.image.endsWith(':latest') ? `${container.image}:latest` : container.image;
     const policy = container.imagePullPolicy ?? (name.tag === 'latest' ? 'Always' : 'IfNotPresent');
     const present = await cri.imageStatus(reference, signal);
     if (present !== undefined && policy !== 'Always') {
-      this.#event(pod, 'Normal', 'Pulled', `Container image ${quoted} already present on machine`);
+      this.#event(about, 'Normal', 'Pulled', `Container image ${quoted} already present on machine`);
       return { reference, image: present };
     }
-    if (policy === 'Never') throw this.#failed(pod, 'ErrImageNeverPull', 'ErrImageNeverPull', `Container image ${quoted} is not present with pull policy of Never`);
-    await this.#pull(pod, container.image, reference, sandbox, signal);
+    if (policy === 'Never') throw this.#failed(about, 'ErrImageNeverPull', 'ErrImageNeverPull', `Container image ${quoted} is not present with pull policy of Never`);
+    const took = await this.#pull(about, container.image, reference, sandbox, signal);
     const pulled = await cri.imageStatus(reference, signal);
     if (pulled === undefined) throw new KubeletError('ErrImagePull', `image ${reference} was pulled and is gone again`);
+    this.#event(about, 'Normal', 'Pulled', `Successfully pulled image ${quoted} in ${took}. Image size: ${pulled.sizeBytes} bytes.`);
     return { reference, image: pulled };
   }
 
@@ -54,28 +62,29 @@ export class Images {
     for (const key of this.#failures.keys()) if (key.startsWith(`${podUid} `)) this.#failures.delete(key);
   }
 
-  async #pull(pod: PodManifest, image: string, reference: string, sandbox: SandboxConfig, signal: AbortSignal): Promise<void> {
+  /** Returns how long it took, in the kubelet's words. */
+  async #pull(about: About, image: string, reference: string, sandbox: SandboxConfig, signal: AbortSignal): Promise<string> {
     const { clock } = this.#context;
     const quoted = JSON.stringify(image);
-    const key = `${pod.metadata.uid ?? ''} ${reference}`;
+    const key = `${about.pod.metadata.uid ?? ''} ${reference}`;
     const before = this.#failures.get(key);
     if (before !== undefined && clock.now() < before.notBefore) {
       const message = `Back-off pulling image ${quoted}`;
-      this.#event(pod, 'Normal', 'BackOff', message);
+      this.#event(about, 'Normal', 'BackOff', message);
       throw new KubeletError('ImagePullBackOff', `${message}: ErrImagePull: ${before.message}`);
     }
-    this.#event(pod, 'Normal', 'Pulling', `Pulling image ${quoted}`);
+    this.#event(about, 'Normal', 'Pulling', `Pulling image ${quoted}`);
     const begun = clock.now();
     await this.#slot(signal);
     const pulling = clock.now();
     try {
-      await this.#pullWith(await this.#secretsOf(pod, signal), reference, sandbox, signal);
+      await this.#pullWith(await this.#secretsOf(about.pod, signal), reference, sandbox, signal);
     } catch (error) {
       signal.throwIfAborted();
       const count = before === undefined || clock.now() - before.at > FORGET_MS ? 1 : before.count + 1;
       this.#failures.set(key, { count, at: clock.now(), notBefore: clock.now() + backoffMs(count, BACKOFF), message: messageOf(error) });
-      this.#event(pod, 'Warning', 'Failed', `Failed to pull image ${quoted}: ${messageOf(error)}`);
-      this.#event(pod, 'Warning', 'Failed', 'Error: ErrImagePull');
+      this.#event(about, 'Warning', 'Failed', `Failed to pull image ${quoted}: ${messageOf(error)}`);
+      this.#event(about, 'Warning', 'Failed', 'Error: ErrImagePull');
       throw new KubeletError('ErrImagePull', messageOf(error), { cause: error });
     } finally {
       this.#pulling -= 1;
@@ -83,7 +92,7 @@ export class Images {
     }
     this.#failures.delete(key);
     const took = (from: number): string => `${((clock.now() - from) / 1000).toFixed(3)}s`;
-    this.#event(pod, 'Normal', 'Pulled', `Successfully pulled image ${quoted} in ${took(pulling)} (${took(begun)} including waiting).`);
+    return `${took(pulling)} (${took(begun)} including waiting)`;
   }
 
   /** With each of the credentials that fit, or with none. */
@@ -104,7 +113,7 @@ export class Images {
     const names = (spec.imagePullSecrets ?? []).flatMap(({ name = '' }) => (name === '' ? [] : [name]));
     const found = await Promise.all(names.map((name) => this.#context.references.secret(metadata.namespace ?? 'default', name, signal)));
     const missing = names.filter((_, index) => found[index] === undefined);
-    if (missing.length > 0) this.#event(pod, 'Warning', 'FailedToRetrieveImagePullSecret', `Unable to retrieve some image pull secrets (${missing.join(', ')}); attempting to pull the image may not succeed.`);
+    if (missing.length > 0) this.#event({ pod }, 'Warning', 'FailedToRetrieveImagePullSecret', `Unable to retrieve some image pull secrets (${missing.join(', ')}); attempting to pull the image may not succeed.`);
     return found.filter((secret) => secret !== undefined);
   }
 
@@ -116,12 +125,12 @@ export class Images {
     this.#pulling += 1;
   }
 
-  #failed(pod: PodManifest, code: string, reason: string, message: string): KubeletError {
-    this.#event(pod, 'Warning', reason, message);
+  #failed(about: About, code: string, reason: string, message: string): KubeletError {
+    this.#event(about, 'Warning', reason, message);
     return new KubeletError(code, message);
   }
 
-  #event(pod: PodManifest, type: 'Normal' | 'Warning', reason: string, message: string): void {
-    this.#context.event(pod, { type, reason, message });
+  #event({ pod, ...container }: About, type: 'Normal' | 'Warning', reason: string, message: string): void {
+    this.#context.event(pod, { type, reason, message, ...container });
   }
 }
