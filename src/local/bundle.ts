@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 
 export interface BundleOptions {
@@ -9,6 +9,9 @@ export interface BundleOptions {
   readonly entry: string;
   readonly cache: string;
 }
+
+/** Bundles of one program that stay: clusters have copies of their own, and one that is wanted again is made in a second. */
+const KEPT = 8;
 
 /** Bundles a program of ours into one file, cached by the content of all sources; its path, or undefined when there is no such program. */
 export async function bundleProgram(options: BundleOptions): Promise<string | undefined> {
@@ -33,10 +36,17 @@ export async function bundleProgram(options: BundleOptions): Promise<string | un
       // Another run of the same sources was first.
       if (!existsSync(program)) throw error;
     });
+    await removeOldest(join(options.cache, 'programs'), `${name}-`);
   } finally {
     await rm(temporary, { recursive: true, force: true });
   }
   return program;
+}
+
+async function removeOldest(folder: string, prefix: string): Promise<void> {
+  const names = (await readdir(folder)).filter((name) => name.startsWith(prefix) && !name.endsWith('.tmp'));
+  const bundles = await Promise.all(names.map(async (name) => ({ name, madeAt: await stat(join(folder, name)).then(({ mtimeMs }) => mtimeMs, () => 0) })));
+  for (const { name } of bundles.sort((a, b) => b.madeAt - a.madeAt).slice(KEPT)) await rm(join(folder, name), { recursive: true, force: true });
 }
 
 async function sourceHash(projectRoot: string): Promise<string> {
