@@ -1,11 +1,10 @@
-import { fromJSON, type MethodDefinition, type PackageDefinition, type ServiceDefinition } from '@grpc/proto-loader';
+import { grpcServices, type Calls, type Messages, type Method } from '../../../base/grpc-services.ts';
 
 /**
  * The messages of runtime.v1 that are used here: field by its type and number, as
- * https://github.com/kubernetes/cri-api/blob/master/pkg/apis/runtime/v1/api.proto has them; `[]` is repeated,
- * `{}` a map from strings to strings.
+ * https://github.com/kubernetes/cri-api/blob/master/pkg/apis/runtime/v1/api.proto has them.
  */
-const MESSAGES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+const MESSAGES: Messages = {
   Empty: {},
   VersionRequest: { version: 'string 1' },
   VersionResponse: { version: 'string 1', runtimeName: 'string 2', runtimeVersion: 'string 3' },
@@ -86,7 +85,7 @@ const ENUMS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Calls with their request and response; where the two are one field of the same number, one message serves several calls. */
-const RUNTIME: Readonly<Record<string, readonly [request: string, response: string]>> = {
+const RUNTIME: Calls = {
   Version: ['VersionRequest', 'VersionResponse'],
   Status: ['StatusRequest', 'StatusResponse'],
   RunPodSandbox: ['RunPodSandboxRequest', 'PodSandboxId'],
@@ -109,7 +108,7 @@ const RUNTIME: Readonly<Record<string, readonly [request: string, response: stri
   ListContainerStats: ['Empty', 'ListContainerStatsResponse'],
 };
 
-const IMAGES: typeof RUNTIME = {
+const IMAGES: Calls = {
   ListImages: ['Empty', 'ListImagesResponse'],
   ImageStatus: ['ImageRequest', 'ImageStatusResponse'],
   PullImage: ['PullImageRequest', 'PullImageResponse'],
@@ -117,27 +116,10 @@ const IMAGES: typeof RUNTIME = {
   ImageFsInfo: ['Empty', 'ImageFsInfoResponse'],
 };
 
-export type CriMethod = MethodDefinition<object, object>;
+export type CriMethod = Method;
 
-/** The calls of both services by their names. 64-bit integers are strings, absent messages null, all else has its default. */
+/** The calls of both services by their names. */
 export function criMethods(): ReadonlyMap<string, CriMethod> {
-  const types = {
-    ...Object.fromEntries(Object.entries(MESSAGES).map(([name, fields]) => [name, { fields: Object.fromEntries(Object.entries(fields).map(([field, text]) => [field, fieldOf(text)])) }])),
-    ...Object.fromEntries(Object.entries(ENUMS).map(([name, values]) => [name, { values: Object.fromEntries(values.map((value, index) => [value, index])) }])),
-    RuntimeService: { methods: methodsOf(RUNTIME) },
-    ImageService: { methods: methodsOf(IMAGES) },
-  };
-  const definition: PackageDefinition = fromJSON({ nested: { runtime: { nested: { v1: { nested: types } } } } }, { longs: String, enums: String, defaults: true, keepCase: true });
-  const services = ['runtime.v1.RuntimeService', 'runtime.v1.ImageService'].map((name) => definition[name] as ServiceDefinition);
-  return new Map(services.flatMap((service) => Object.entries(service) as [string, CriMethod][]));
-}
-
-function fieldOf(text: string): { readonly type: string; readonly id: number; readonly rule?: 'repeated'; readonly keyType?: 'string' } {
-  const [type = '', id = ''] = text.split(' ');
-  if (type === '{}') return { type: 'string', keyType: 'string', id: Number(id) };
-  return type.endsWith('[]') ? { type: type.slice(0, -2), id: Number(id), rule: 'repeated' } : { type, id: Number(id) };
-}
-
-function methodsOf(calls: typeof RUNTIME): Readonly<Record<string, { readonly requestType: string; readonly responseType: string; readonly comment: string }>> {
-  return Object.fromEntries(Object.entries(calls).map(([name, [requestType, responseType]]) => [name, { requestType, responseType, comment: '' }]));
+  const services = grpcServices({ package: 'runtime.v1', messages: MESSAGES, enums: ENUMS, services: { RuntimeService: RUNTIME, ImageService: IMAGES } });
+  return new Map([...services.values()].flatMap((service) => Object.entries(service)));
 }

@@ -1,0 +1,77 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { errnoOf } from '../../../base/errors.ts';
+import { run } from '../../../base/process.ts';
+
+const SYS = '/sys/block';
+
+/** Files as block devices of this node. What the kernel knows is all that is known: nothing is kept in between. */
+export class LoopDevices {
+  /** Files whose file systems hold still for this process. */
+  readonly #still = new Set<string>();
+
+  /** Devices of the file, the lowest first. */
+  async of(file: string): Promise<readonly string[]> {
+    const names = (await readdir(SYS)).filter((name) => /^loop\d+$/.test(name));
+    const found = await Promise.all(names.map(async (name) => ((await backingFile(name)) === file ? [name] : [])));
+    return found.flat().sort((a, b) => Number(a.slice(4)) - Number(b.slice(4))).map((name) => `/dev/${name}`);
+  }
+
+  async attach(file: string, readOnly: boolean): Promise<string> {
+    const [known] = await this.of(file);
+    if (known !== undefined) return known;
+    return (await run('losetup', ['--find', '--show', '--direct-io=on', ...(readOnly ? ['--read-only'] : []), file])).trim();
+  }
+
+  async detach(file: string): Promise<void> {
+    for (const device of await this.of(file)) await run('losetup', ['--detach', device]);
+  }
+
+  /** The device has by now the size that its file has. */
+  async refresh(file: string): Promise<void> {
+    for (const device of await this.of(file)) await run('losetup', ['--set-capacity', device]);
+  }
+
+  /** Does something while the file system in the file, if it is mounted, holds still and has written all that it knows. */
+  async still(file: string, work: () => Promise<void>): Promise<void> {
+    const mounted = await this.#mountOf(file);
+    if (mounted === undefined) return work();
+    this.#still.add(file);
+    try {
+      await run('fsfreeze', ['--freeze', mounted]);
+      await work();
+    } finally {
+      await run('fsfreeze', ['--unfreeze', mounted]);
+      this.#still.delete(file);
+    }
+  }
+
+  /** Lets a file system go on that was made to hold still by a process that is gone. */
+  async thaw(file: string): Promise<void> {
+    if (this.#still.has(file)) return;
+    const mounted = await this.#mountOf(file);
+    // One that goes on is told so by an error.
+    if (mounted !== undefined) await run('fsfreeze', ['--unfreeze', mounted]).catch(() => {});
+  }
+
+  async #mountOf(file: string): Promise<string | undefined> {
+    const [device] = await this.of(file);
+    return device === undefined ? undefined : mountOf(device);
+  }
+}
+
+async function backingFile(name: string): Promise<string | undefined> {
+  try {
+    return (await readFile(join(SYS, name, 'loop/backing_file'), 'utf8')).trimEnd();
+  } catch (error) {
+    // Most are of no file, and any may be let go of at this moment.
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENXIO') return undefined;
+    throw error;
+  }
+}
+
+/** One of the places where the device is mounted. */
+async function mountOf(device: string): Promise<string | undefined> {
+  const lines = (await readFile('/proc/self/mounts', 'utf8')).split('\n').map((line) => line.split(' '));
+  return lines.find(([source]) => source === device)?.[1]?.replaceAll(/\\(\d{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
+}

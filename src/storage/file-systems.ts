@@ -1,0 +1,88 @@
+import { CommandError, run } from '../base/process.ts';
+import { StorageError } from './port.ts';
+
+interface FileSystem {
+  readonly make: (device: string) => readonly string[];
+  /** Repairs what can be repaired without losing anything; run before each mount. */
+  readonly check?: readonly string[];
+  /** Lets it fill its device before it is mounted, where that takes fewer rights than while it is. */
+  readonly growAside?: { readonly sizeBytes: (device: string) => Promise<number>; readonly steps: (device: string) => readonly (readonly string[])[] };
+  /** Lets it fill its device while it is mounted. */
+  readonly grow: (device: string, mounted: string) => readonly string[];
+}
+
+const FILE_SYSTEMS: Readonly<Record<string, FileSystem>> = {
+  ext4: {
+    make: (device) => ['mkfs.ext4', '-F', '-q', '-m', '0', device], check: ['e2fsck', '-p'],
+    growAside: { sizeBytes: ext4Bytes, steps: (device) => [['e2fsck', '-f', '-p', device], ['resize2fs', device]] },
+    grow: (device) => ['resize2fs', device],
+  },
+  xfs: { make: (device) => ['mkfs.xfs', '-q', device], grow: (_, mounted) => ['xfs_growfs', mounted] },
+};
+
+const MINUTES_MS = 10 * 60_000;
+
+/** File systems that are made here, the default first. */
+export const fsTypes: readonly string[] = Object.keys(FILE_SYSTEMS);
+
+/** What is on the device: a file system's type, `unknown` when it is something else, undefined when it is blank. */
+export async function contentOf(device: string): Promise<string | undefined> {
+  try {
+    const said = await run('blkid', ['-p', '-s', 'TYPE', '-s', 'PTTYPE', '-o', 'export', device]);
+    return /^TYPE=(.+)$/m.exec(said)?.[1] ?? 'unknown';
+  } catch (error) {
+    if (error instanceof CommandError && error.exitCode === 2) return undefined;
+    throw error;
+  }
+}
+
+/** A file system of the type is on the device afterwards, whole as far as that is known. Content of another kind is never written over. */
+export async function ensureFileSystem(device: string, type: string, readOnly: boolean): Promise<void> {
+  const found = await contentOf(device);
+  if (found !== undefined && found !== type) throw new StorageError('Failed', `there is ${found} on the volume, and ${type} was asked for`, { disposition: 'stalled' });
+  const { make, check, growAside } = of(type);
+  if (found === undefined && readOnly) throw new StorageError('Failed', 'the volume is blank, and may not be written to');
+  if (found === undefined) return command(make(device));
+  if (readOnly) return;
+  if (growAside !== undefined && await growAside.sizeBytes(device) < await bytesOf(device)) for (const step of growAside.steps(device)) await command(step);
+  else if (check !== undefined) await command([...check, device]);
+}
+
+/** Whether ensureFileSystem has let it fill its device. */
+export function growsAside(type: string): boolean {
+  return of(type).growAside !== undefined;
+}
+
+/** Rejects with VolumeInUse where it has to be unmounted for that. */
+export async function growFileSystem(device: string, mounted: string, type: string): Promise<void> {
+  try {
+    await command(of(type).grow(device, mounted));
+  } catch (error) {
+    // The kernel asks for CAP_SYS_RESOURCE.
+    if (error instanceof CommandError && error.stderr.includes('Permission denied')) throw new StorageError('VolumeInUse', `this node may not grow ${type} while it is in use; it grows when the pod starts anew`, { cause: error });
+    throw error;
+  }
+}
+
+async function bytesOf(device: string): Promise<number> {
+  return Number(await run('blockdev', ['--getsize64', device]));
+}
+
+async function ext4Bytes(device: string): Promise<number> {
+  const said = await run('dumpe2fs', ['-h', device]);
+  const [blocks, size] = ['Block count', 'Block size'].map((name) => Number(new RegExp(`^${name}:\\s+(\\d+)$`, 'm').exec(said)?.[1]));
+  return (blocks ?? NaN) * (size ?? NaN);
+}
+
+function of(type: string): FileSystem {
+  const known = FILE_SYSTEMS[type];
+  if (known === undefined) throw new StorageError('Unsupported', `the file system ${type} is not known here; ${fsTypes.join(' and ')} are`);
+  return known;
+}
+
+async function command([program = '', ...args]: readonly string[]): Promise<void> {
+  await run(program, args, { timeoutMs: MINUTES_MS }).catch((error: unknown) => {
+    // It has repaired something.
+    if (!(program === 'e2fsck' && error instanceof CommandError && error.exitCode === 1)) throw error;
+  });
+}

@@ -1,0 +1,114 @@
+import { YadoError, type ErrorOptions } from '../base/errors.ts';
+
+/** What a backend made, as it knows it itself: nothing of a volume is kept anywhere else. */
+export interface StoredVolume {
+  /** Given by the backend; says nothing to anybody else. */
+  readonly id: string;
+  /** Given by whoever asked for it; the same name is the same volume. */
+  readonly name: string;
+  readonly sizeBytes: number;
+  readonly source?: VolumeSource;
+  /** What a node needs besides the id to reach it. */
+  readonly context?: Readonly<Record<string, string>>;
+}
+
+export interface VolumeSource {
+  readonly kind: 'snapshot' | 'volume';
+  readonly id: string;
+}
+
+export interface StoredSnapshot {
+  readonly id: string;
+  readonly name: string;
+  /** Id of the volume; it may be gone. */
+  readonly volume: string;
+  readonly sizeBytes: number;
+  readonly createdAtMs: number;
+}
+
+export interface VolumeRequest {
+  readonly name: string;
+  /** At least; backends round up to what they can make. */
+  readonly sizeBytes: number;
+  /** At most; absent: any. */
+  readonly limitBytes?: number;
+  readonly source?: VolumeSource;
+  /** Of the StorageClass, each known to the backend: others are refused before it is asked. */
+  readonly parameters: Readonly<Record<string, string>>;
+}
+
+/** Who may use a volume at once. */
+export type Sharing = 'one node' | 'many nodes, reading' | 'many nodes';
+
+/** What a backend can do; the driver offers just this. */
+export interface BackendFeatures {
+  readonly snapshots: boolean;
+  readonly clones: boolean;
+  /** Volumes are there for these nodes only: labels of nodes. Absent: for all. */
+  readonly topology?: Readonly<Record<string, string>>;
+  readonly sharing: { readonly block: readonly Sharing[]; readonly filesystem: readonly Sharing[] };
+  /** Parameters of StorageClasses, and what is wrong with a value, or undefined. */
+  readonly parameters: Readonly<Record<string, (value: string) => string | undefined>>;
+}
+
+/**
+ * Where volumes are made. Every call may be repeated, and run at the same time as any other; what was begun and
+ * interrupted is finished or undone by the next. Each rejects with a StorageError.
+ */
+export interface Backend {
+  /** Such as `local`. */
+  readonly kind: string;
+  readonly features: BackendFeatures;
+  /** Rejects with BackendUnreachable when nothing can be made now. */
+  probe(signal?: AbortSignal): Promise<void>;
+  /** The volume of this name, made now if need be. NameTaken when there is one that is not as asked. */
+  create(request: VolumeRequest, signal?: AbortSignal): Promise<StoredVolume>;
+  /** No error when there is none. VolumeInUse when somebody uses it or depends on it. */
+  remove(id: string, signal?: AbortSignal): Promise<void>;
+  get(id: string, signal?: AbortSignal): Promise<StoredVolume | undefined>;
+  /** In the order of their ids. */
+  list(signal?: AbortSignal): Promise<readonly StoredVolume[]>;
+  /** Grows the volume to at least this many bytes; never shrinks it. */
+  expand(id: string, sizeBytes: number, signal?: AbortSignal): Promise<StoredVolume>;
+  /** Bytes that new volumes may have together. */
+  availableBytes(signal?: AbortSignal): Promise<number>;
+  /** The snapshot of this name, made now if need be. NameTaken when there is one of another volume. */
+  snapshot(volume: string, name: string, signal?: AbortSignal): Promise<StoredSnapshot>;
+  removeSnapshot(id: string, signal?: AbortSignal): Promise<void>;
+  /** In the order of their ids. */
+  snapshots(signal?: AbortSignal): Promise<readonly StoredSnapshot[]>;
+}
+
+/** A volume as it is reached on a node. */
+export type Attachment =
+  | { readonly kind: 'device'; readonly path: string }
+  | { readonly kind: 'tree'; readonly type: string; readonly source: string; readonly options: readonly string[] };
+
+/** A backend's part on each node. Calls may be repeated; each rejects with a StorageError. */
+export interface NodeVolumes {
+  /** The volume is there afterwards, until it is detached: also after a restart of the driver. */
+  attach(volume: VolumeReference, signal?: AbortSignal): Promise<Attachment>;
+  /** No error when it is not attached. */
+  detach(id: string, signal?: AbortSignal): Promise<void>;
+  /** The attachment shows by now the size that the volume has. */
+  refresh(volume: VolumeReference, signal?: AbortSignal): Promise<void>;
+}
+
+export interface VolumeReference {
+  readonly id: string;
+  readonly readOnly: boolean;
+  readonly context: Readonly<Record<string, string>>;
+  readonly secrets: Readonly<Record<string, string>>;
+}
+
+export type StorageErrorCode =
+  | 'VolumeNotFound' | 'SnapshotNotFound'
+  | 'NameTaken' | 'VolumeInUse' | 'InvalidRequest' | 'Unsupported'
+  | 'NoSpace' | 'BackendUnreachable' | 'NotAttached' | 'Failed';
+
+export class StorageError extends YadoError {
+  declare readonly code: StorageErrorCode;
+  constructor(code: StorageErrorCode, message: string, options?: ErrorOptions) {
+    super(code, message, options);
+  }
+}
