@@ -21,7 +21,10 @@ const chosen = process.argv.slice(2).filter((word) => !word.startsWith('--'));
 
 async function prepare(): Promise<NodeJS.ProcessEnv> {
   const progress = terminalProgress(process.stderr);
-  const extra = [{ name: 'socat', purpose: 'a peer on the network for tests', provides: ['socat'] }];
+  const extra = [
+    { name: 'socat', purpose: 'a peer on the network for tests', provides: ['socat'] },
+    { name: 'xfsprogs', purpose: 'volumes whose file system is XFS', provides: ['mkfs.xfs'] },
+  ];
   await ensurePackages({ progress, install: true, extra, environment: process.env });
   const { binaries, cniPlugins } = await ensureToolchain({
     modules: join(root, 'deploy/toolchain'), cniSource: join(root, 'src/bin/yado-cni'), cache: defaultCacheRoot, environment: process.env, progress,

@@ -22,8 +22,21 @@ const FILE_SYSTEMS: Readonly<Record<string, FileSystem>> = {
 
 const MINUTES_MS = 10 * 60_000;
 
-/** File systems that are made here, the default first. */
-export const fsTypes: readonly string[] = Object.keys(FILE_SYSTEMS);
+/** What a volume gets when nobody says more. */
+export const DEFAULT_TYPE = 'ext4';
+
+/** File systems whose programs are on this node. */
+export async function offeredTypes(): Promise<readonly string[]> {
+  const types = await Promise.all(Object.entries(FILE_SYSTEMS).map(async ([type, { make }]) => {
+    const there = await run('sh', ['-c', 'command -v "$1"', 'sh', make('')[0] ?? '']).then(() => true, () => false);
+    return there ? [type] : [];
+  }));
+  return types.flat();
+}
+
+export function isKnownType(type: string): boolean {
+  return FILE_SYSTEMS[type] !== undefined;
+}
 
 /** What is on the device: a file system's type, `unknown` when it is something else, undefined when it is blank. */
 export async function contentOf(device: string): Promise<string | undefined> {
@@ -76,7 +89,7 @@ async function ext4Bytes(device: string): Promise<number> {
 
 function of(type: string): FileSystem {
   const known = FILE_SYSTEMS[type];
-  if (known === undefined) throw new StorageError('Unsupported', `the file system ${type} is not known here; ${fsTypes.join(' and ')} are`);
+  if (known === undefined) throw new StorageError('Unsupported', `the file system ${type} is not known here; ${Object.keys(FILE_SYSTEMS).join(' and ')} are`);
   return known;
 }
 

@@ -40,6 +40,7 @@ const helmLinkerFlags = ['helm.sh/helm/v3/internal/version.version=v3.22.0', ...
 export const extraPrograms: readonly ToolchainProgram[] = [
   { name: 'helm', module: 'helm', package: 'helm.sh/helm/v3/cmd/helm', linkerFlags: `${plain}${helmLinkerFlags}`, seconds: 83 },
   ...['main/bridge', 'ipam/host-local'].map((path) => ({ name: path.replace(/.*\//, ''), module: 'reference-cni', package: `github.com/containernetworking/plugins/plugins/${path}`, linkerFlags: plain, seconds: 5 })),
+  { name: 'csi-sanity', module: 'csi-sanity', package: 'github.com/kubernetes-csi/csi-test/v5/cmd/csi-sanity', linkerFlags: plain, seconds: 40 },
 ];
 
 /** What a folder of ready binaries must have; the CNI plugins may be missing there and are built then. */

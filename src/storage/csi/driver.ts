@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Log } from '../../base/log.ts';
 import { messageOf } from '../../base/errors.ts';
-import { fsTypes } from '../file-systems.ts';
+import { offeredTypes } from '../file-systems.ts';
 import type { Backend, NodeVolumes } from '../port.ts';
 import { CsiController } from './controller.ts';
 import { CsiNode } from './node.ts';
@@ -41,7 +41,7 @@ export class CsiDriver implements AsyncDisposable {
       if (known !== undefined) server.add(known, handlers);
     };
     add('Identity', identity(options));
-    add('Controller', new CsiController({ backend, fsTypes }).handlers());
+    add('Controller', new CsiController({ backend, fsTypes: await offeredTypes() }).handlers());
     if (node !== undefined) add('Node', new CsiNode({ volumes: node.volumes, node: node.name, topology: backend.features.topology }).handlers());
     await server.listen(socket);
     const registration = registrationService();

@@ -1,7 +1,7 @@
 import { stat, statfs } from 'node:fs/promises';
 import { errnoOf } from '../../base/errors.ts';
 import { run } from '../../base/process.ts';
-import { ensureFileSystem, fsTypes, growFileSystem, growsAside } from '../file-systems.ts';
+import { DEFAULT_TYPE, ensureFileSystem, growFileSystem, growsAside, isKnownType } from '../file-systems.ts';
 import { makeTarget, mount, mountAt, removeTarget, unmount } from '../mounts.ts';
 import { StorageError, type Attachment, type NodeVolumes, type VolumeReference } from '../port.ts';
 import { capabilityOf, type Capability } from './capability.ts';
@@ -89,7 +89,7 @@ export class CsiNode {
     const found = await existing(path, request['volumeId']);
     await this.#options.volumes.refresh(referenceOf(request, false));
     const mounted = await mountAt(path);
-    if (found.isDirectory() && mounted !== undefined && fsTypes.includes(mounted.type)) await growFileSystem(mounted.source, path, mounted.type);
+    if (found.isDirectory() && mounted !== undefined && isKnownType(mounted.type)) await growFileSystem(mounted.source, path, mounted.type);
     return { capacityBytes: request['capacityRange']?.requiredBytes ?? 0 };
   }
 
@@ -117,7 +117,7 @@ export class CsiNode {
 async function mountTree(attached: Attachment, target: string, { fsType, mountFlags }: Capability): Promise<void> {
   await makeTarget(target, 'folder');
   if (attached.kind === 'tree') return mount({ ...attached, target, options: [...attached.options, ...mountFlags] });
-  const type = fsType === '' ? fsTypes[0] ?? '' : fsType;
+  const type = fsType === '' ? DEFAULT_TYPE : fsType;
   const readOnly = mountFlags.includes('ro');
   await ensureFileSystem(attached.path, type, readOnly);
   await mount({ source: attached.path, target, type, options: mountFlags });
