@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { CommandError, run } from '../base/process.ts';
 import { StorageError } from './port.ts';
 
@@ -9,21 +10,25 @@ interface FileSystem {
   readonly growAside?: { readonly sizeBytes: (device: string) => Promise<number>; readonly steps: (device: string) => readonly (readonly string[])[] };
   /** Lets it fill its device while it is mounted. */
   readonly grow: (device: string, mounted: string) => readonly string[];
+  readonly mountOptions: readonly string[];
+  /** Smaller ones cannot be made. */
+  readonly leastBytes: number;
 }
 
 const FILE_SYSTEMS: Readonly<Record<string, FileSystem>> = {
   ext4: {
     make: (device) => ['mkfs.ext4', '-F', '-q', '-m', '0', device], check: ['e2fsck', '-p'],
     growAside: { sizeBytes: ext4Bytes, steps: (device) => [['e2fsck', '-f', '-p', device], ['resize2fs', device]] },
-    grow: (device) => ['resize2fs', device],
+    grow: (device) => ['resize2fs', device], mountOptions: [], leastBytes: 0,
   },
-  xfs: { make: (device) => ['mkfs.xfs', '-q', device], grow: (_, mounted) => ['xfs_growfs', mounted] },
+  // Copies have the identity of what they are copied from, which may be mounted beside them.
+  xfs: { make: (device) => ['mkfs.xfs', '-q', device], grow: (_, mounted) => ['xfs_growfs', mounted], mountOptions: ['nouuid'], leastBytes: 300 * 1024 ** 2 },
 };
 
 const MINUTES_MS = 10 * 60_000;
 
-/** What a volume gets when nobody says more. */
-export const DEFAULT_TYPE = 'ext4';
+/** https://man7.org/linux/man-pages/man7/capabilities.7.html */
+const CAP_SYS_RESOURCE = 24n;
 
 /** File systems whose programs are on this node. */
 export async function offeredTypes(): Promise<readonly string[]> {
@@ -49,16 +54,33 @@ export async function contentOf(device: string): Promise<string | undefined> {
   }
 }
 
-/** A file system of the type is on the device afterwards, whole as far as that is known. Content of another kind is never written over. */
-export async function ensureFileSystem(device: string, type: string, readOnly: boolean): Promise<void> {
+/**
+ * A file system is on the device afterwards, whole as far as that is known, of the wanted type or, where nobody wants
+ * one, of any known; its type. Content of another kind is never written over.
+ */
+export async function ensureFileSystem(device: string, wanted: string, readOnly: boolean): Promise<string> {
   const found = await contentOf(device);
+  const type = wanted !== '' ? wanted : found ?? await defaultType(device);
   if (found !== undefined && found !== type) throw new StorageError('Failed', `there is ${found} on the volume, and ${type} was asked for`, { disposition: 'stalled' });
   const { make, check, growAside } = of(type);
   if (found === undefined && readOnly) throw new StorageError('Failed', 'the volume is blank, and may not be written to');
-  if (found === undefined) return command(make(device));
-  if (readOnly) return;
-  if (growAside !== undefined && await growAside.sizeBytes(device) < await bytesOf(device)) for (const step of growAside.steps(device)) await command(step);
+  if (found === undefined) await command(make(device));
+  else if (readOnly) return type;
+  else if (growAside !== undefined && await growAside.sizeBytes(device) < await bytesOf(device)) for (const step of growAside.steps(device)) await command(step);
   else if (check !== undefined) await command([...check, device]);
+  return type;
+}
+
+export function mountOptionsOf(type: string): readonly string[] {
+  return of(type).mountOptions;
+}
+
+/** ext4, unless this node may not let that grow while it is in use, and can make one that it may. */
+async function defaultType(device: string): Promise<string> {
+  const [, capabilities = '0'] = /^CapEff:\s*([0-9a-f]+)$/m.exec(await readFile('/proc/self/status', 'utf8')) ?? [];
+  const mayGrow = (BigInt(`0x${capabilities}`) >> CAP_SYS_RESOURCE) % 2n === 1n;
+  const xfs = of('xfs');
+  return !mayGrow && (await offeredTypes()).includes('xfs') && await bytesOf(device) >= xfs.leastBytes ? 'xfs' : 'ext4';
 }
 
 /** Whether ensureFileSystem has let it fill its device. */

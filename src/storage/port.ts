@@ -46,6 +46,8 @@ export interface BackendFeatures {
   readonly clones: boolean;
   /** Volumes are there for these nodes only: labels of nodes. Absent: for all. */
   readonly topology?: Readonly<Record<string, string>>;
+  /** Who lets volumes grow: whoever has the backend, or the node that has the volume. */
+  readonly growth: 'backend' | 'node';
   readonly sharing: { readonly block: readonly Sharing[]; readonly filesystem: readonly Sharing[] };
   /** Parameters of StorageClasses, and what is wrong with a value, or undefined. */
   readonly parameters: Readonly<Record<string, (value: string) => string | undefined>>;
@@ -90,8 +92,8 @@ export interface NodeVolumes {
   attach(volume: VolumeReference, signal?: AbortSignal): Promise<Attachment>;
   /** No error when it is not attached. */
   detach(id: string, signal?: AbortSignal): Promise<void>;
-  /** The attachment shows by now the size that the volume has. */
-  refresh(volume: VolumeReference, signal?: AbortSignal): Promise<void>;
+  /** The attachment shows the size that the volume has; which is at least this many bytes, where nodes let volumes grow. */
+  refresh(volume: VolumeReference, sizeBytes: number, signal?: AbortSignal): Promise<void>;
 }
 
 export interface VolumeReference {

@@ -41,6 +41,8 @@ export const extraPrograms: readonly ToolchainProgram[] = [
   { name: 'helm', module: 'helm', package: 'helm.sh/helm/v3/cmd/helm', linkerFlags: `${plain}${helmLinkerFlags}`, seconds: 83 },
   ...['main/bridge', 'ipam/host-local'].map((path) => ({ name: path.replace(/.*\//, ''), module: 'reference-cni', package: `github.com/containernetworking/plugins/plugins/${path}`, linkerFlags: plain, seconds: 5 })),
   { name: 'csi-sanity', module: 'csi-sanity', package: 'github.com/kubernetes-csi/csi-test/v5/cmd/csi-sanity', linkerFlags: plain, seconds: 40 },
+  { name: 'csi-provisioner', module: 'csi-provisioner', package: 'github.com/kubernetes-csi/external-provisioner/v6/cmd/csi-provisioner', linkerFlags: plain, seconds: 100 },
+  ...['external-resizer/v2/cmd/csi-resizer', 'external-snapshotter/v8/cmd/csi-snapshotter', 'external-snapshotter/v8/cmd/snapshot-controller'].map((path, index) => ({ name: path.replace(/.*\//, ''), module: 'csi-sidecars', package: `github.com/kubernetes-csi/${path}`, linkerFlags: plain, seconds: index === 0 ? 90 : 20 })),
 ];
 
 /** What a folder of ready binaries must have; the CNI plugins may be missing there and are built then. */

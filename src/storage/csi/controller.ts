@@ -38,14 +38,15 @@ export class CsiController {
       CreateSnapshot: (request) => this.#snapshot(request),
       DeleteSnapshot: (request) => this.#deleteSnapshot(request),
       ListSnapshots: (request) => this.#snapshots(request),
-      ControllerExpandVolume: (request) => this.#expand(request),
+      ...(this.#options.backend.features.growth === 'backend' ? { ControllerExpandVolume: (request) => this.#expand(request) } : {}),
     };
   }
 
   #capabilities(): readonly string[] {
-    const { snapshots, clones } = this.#options.backend.features;
+    const { snapshots, clones, growth } = this.#options.backend.features;
     return [
-      'CREATE_DELETE_VOLUME', 'LIST_VOLUMES', 'GET_VOLUME', 'GET_CAPACITY', 'EXPAND_VOLUME', 'SINGLE_NODE_MULTI_WRITER',
+      'CREATE_DELETE_VOLUME', 'LIST_VOLUMES', 'GET_VOLUME', 'GET_CAPACITY', 'SINGLE_NODE_MULTI_WRITER',
+      ...(growth === 'backend' ? ['EXPAND_VOLUME'] : []),
       ...(snapshots ? ['CREATE_DELETE_SNAPSHOT', 'LIST_SNAPSHOTS'] : []), ...(clones ? ['CLONE_VOLUME'] : []),
     ];
   }

@@ -1,7 +1,7 @@
 import { stat, statfs } from 'node:fs/promises';
 import { errnoOf } from '../../base/errors.ts';
 import { run } from '../../base/process.ts';
-import { DEFAULT_TYPE, ensureFileSystem, growFileSystem, growsAside, isKnownType } from '../file-systems.ts';
+import { ensureFileSystem, growFileSystem, growsAside, isKnownType, mountOptionsOf } from '../file-systems.ts';
 import { makeTarget, mount, mountAt, removeTarget, unmount } from '../mounts.ts';
 import { StorageError, type Attachment, type NodeVolumes, type VolumeReference } from '../port.ts';
 import { capabilityOf, type Capability } from './capability.ts';
@@ -87,10 +87,11 @@ export class CsiNode {
   async #expand(request: Message): Promise<object> {
     const path = required(request, 'volumePath');
     const found = await existing(path, request['volumeId']);
-    await this.#options.volumes.refresh(referenceOf(request, false));
+    const sizeBytes = Number(request['capacityRange']?.requiredBytes ?? 0);
+    await this.#options.volumes.refresh(referenceOf(request, false), sizeBytes);
     const mounted = await mountAt(path);
     if (found.isDirectory() && mounted !== undefined && isKnownType(mounted.type)) await growFileSystem(mounted.source, path, mounted.type);
-    return { capacityBytes: request['capacityRange']?.requiredBytes ?? 0 };
+    return { capacityBytes: sizeBytes };
   }
 
   async #stats(request: Message): Promise<object> {
@@ -117,10 +118,9 @@ export class CsiNode {
 async function mountTree(attached: Attachment, target: string, { fsType, mountFlags }: Capability): Promise<void> {
   await makeTarget(target, 'folder');
   if (attached.kind === 'tree') return mount({ ...attached, target, options: [...attached.options, ...mountFlags] });
-  const type = fsType === '' ? DEFAULT_TYPE : fsType;
   const readOnly = mountFlags.includes('ro');
-  await ensureFileSystem(attached.path, type, readOnly);
-  await mount({ source: attached.path, target, type, options: mountFlags });
+  const type = await ensureFileSystem(attached.path, fsType, readOnly);
+  await mount({ source: attached.path, target, type, options: [...mountOptionsOf(type), ...mountFlags] });
   // A copy of a smaller volume still has the size of that.
   if (!readOnly && !growsAside(type)) await growFileSystem(attached.path, target, type);
 }

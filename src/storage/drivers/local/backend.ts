@@ -58,6 +58,7 @@ export class LocalBackend implements Backend {
       snapshots: true,
       clones: true,
       topology: { [TOPOLOGY_NODE]: options.node },
+      growth: 'node',
       sharing: { block: ['one node'], filesystem: ['one node'] },
       parameters: {},
     };

@@ -21,8 +21,9 @@ export class LocalNodeVolumes implements NodeVolumes {
     await this.#loops.detach(this.#backend.dataOf(id));
   }
 
-  async refresh({ id }: VolumeReference): Promise<void> {
+  async refresh({ id }: VolumeReference, sizeBytes: number): Promise<void> {
     await this.#existing(id);
+    await this.#backend.expand(id, sizeBytes);
     await this.#loops.refresh(this.#backend.dataOf(id));
   }
 
