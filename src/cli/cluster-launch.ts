@@ -14,11 +14,13 @@ import { ensureReleaseImages } from '../local/images/release/release-images.ts';
 import { clusterLayout, defaultCacheRoot, type ClusterLayout } from '../local/layout.ts';
 import { ensurePackages } from '../local/packages.ts';
 import { ensureExtraProgram, ensureToolchain } from '../local/toolchain/toolchain.ts';
+import { ensureStorage } from '../local/storage/programs.ts';
+import { storageKinds, type StorageKind } from '../local/storage/record.ts';
 import { readRecord, type ClusterRecord } from '../local/record.ts';
 import { up } from '../local/up.ts';
 import { withClusterOptions, type ClusterOptions } from './cluster-options.ts';
 import { userKubeconfig, type CliContext } from './context.ts';
-import { append, countOfNodes } from './option-values.ts';
+import { append, appendChoice, countOfNodes } from './option-values.ts';
 import { bridgePlugins, type CniChoice } from '../local/node/foreign-cni.ts';
 
 /** Options of every command that brings a cluster up. */
@@ -31,6 +33,7 @@ export interface LaunchOptions extends ClusterOptions {
   readonly image: readonly string[];
   readonly import: readonly string[];
   readonly manifests: readonly string[];
+  readonly storage: readonly StorageKind[];
   readonly kubeconfig?: string | false;
   readonly packages: boolean;
 }
@@ -45,6 +48,7 @@ export function withLaunchOptions(command: Command): Command {
     .option('--image <archive>', 'one more OCI archive that every node gets; repeatable', append, [])
     .option('--import <file>', 'one more file below /var/lib/yadokari/import of every node, for images of source file; repeatable', append, [])
     .option('--manifests <path>', 'more YAML to apply, a file or folder; repeatable', append, [])
+    .addOption(new Option('--storage <kind>', 'volumes of this kind; repeatable. local: files of the nodes').argParser(appendChoice(storageKinds)).default([], 'none'))
     .option('--kubeconfig <file>', 'kubeconfig that gets the context (default: as kubectl chooses)')
     .option('--no-kubeconfig', 'leave kubeconfigs alone')
     .option('--no-packages', 'do not install missing Debian packages');
@@ -79,7 +83,8 @@ export async function launchCluster(options: LaunchOptions, context: CliContext,
 async function launch(options: LaunchOptions, context: CliContext, { imports = new Set(), onStarted }: LaunchWishes): Promise<LaunchedCluster> {
   const { progress, projectRoot, environment, signal, nodeExecutable } = context;
   const root = (path: string): string => join(projectRoot, path);
-  const cni = await cniOf(options);
+  const before = await readRecord(clusterLayout(options.stateRoot, options.name));
+  const cni = cniOf(options, before);
   await ensurePackages({ progress, install: options.packages, environment, signal });
   const images = { cacheFolder: join(options.cache, 'images'), progress, signal };
   const building = { modules: root('deploy/toolchain'), cache: options.cache, environment, progress, signal };
@@ -93,6 +98,9 @@ async function launch(options: LaunchOptions, context: CliContext, { imports = n
   ]);
   const plugins = Object.fromEntries(await Promise.all((cni === 'bridge' ? bridgePlugins : []).map(async (name) => [name, await ensureExtraProgram(name, building)] as const)));
   const helm = options.chart ? await ensureExtraProgram('helm', building) : undefined;
+  // What a cluster has it keeps, whether it is named again or not.
+  const kinds = storageKinds.filter((kind) => options.storage.includes(kind) || before?.storage?.kinds.includes(kind) === true);
+  const storage = kinds.length === 0 ? undefined : await ensureStorage(kinds, { ...building, projectRoot });
   const kubeconfig = options.kubeconfig === false ? undefined : options.kubeconfig ?? userKubeconfig(context);
   const layout = await up({
     stateRoot: options.stateRoot,
@@ -102,6 +110,7 @@ async function launch(options: LaunchOptions, context: CliContext, { imports = n
       ...installation,
       images: [containers.path, ...installation.images, ...options.image],
       manifests: [...installation.manifests, ...options.manifests],
+      ...(storage === undefined ? {} : { storage }),
       ...(kubeconfig === undefined ? {} : { userKubeconfig: kubeconfig }),
     },
     supervisor: [nodeExecutable, '--max-semi-space-size=1', ownProgram ?? root('src/bin/yado.ts'), 'supervise', '--name', options.name, '--state-root', options.stateRoot],
@@ -132,9 +141,8 @@ async function chartParts({ cache }: LaunchOptions, { projectRoot, environment, 
 }
 
 /** Throws when the cluster is there and was made otherwise: neither CNI nor installation can change under running workloads. */
-async function cniOf({ name, stateRoot, chart, cni = chart ? 'bridge' : 'native' }: LaunchOptions): Promise<CniChoice> {
+function cniOf({ name, chart, cni = chart ? 'bridge' : 'native' }: LaunchOptions, before: ClusterRecord | undefined): CniChoice {
   if (chart && cni === 'native') throw new LocalError('BadOptions', 'The chart brings no network of its own to a local cluster: leave --cni out, or say --cni bridge.');
-  const before = await readRecord(clusterLayout(stateRoot, name));
   if (before === undefined) return cni;
   const [was, installed] = [before.cni ?? 'native', before.operatorProgram === undefined];
   if (was !== cni || installed !== chart) {

@@ -7,6 +7,15 @@ export function countOfNodes(text: string): number {
   return value;
 }
 
+/** A parser of repeatable values of which there are a few. */
+export function appendChoice<T extends string>(choices: readonly T[]): (value: string, before: readonly T[]) => readonly T[] {
+  return (value, before) => {
+    const choice = choices.find((candidate) => candidate === value);
+    if (choice === undefined) throw new InvalidArgumentError(`It is one of ${choices.join(', ')}.`);
+    return before.includes(choice) ? before : [...before, choice];
+  };
+}
+
 export function append(value: string, before: readonly string[]): readonly string[] {
   return [...before, value];
 }

@@ -1,4 +1,5 @@
 import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { KubeClient } from '../kube/client.ts';
 import { detectHierarchies } from './cgroup.ts';
@@ -15,7 +16,11 @@ import { requireFreePorts } from './host-ports.ts';
 import { turnOverLog } from './log-file.ts';
 import { LocalNode, type NodeState } from './node/local-node.ts';
 import { nodeCertificates } from './pki.ts';
+import { storageObjects } from './storage/objects.ts';
 import { sweepCluster } from './sweep.ts';
+
+const SNAPSHOT_GROUP = 'snapshot.storage.k8s.io';
+const snapshotKinds = ['volumesnapshotclasses', 'volumesnapshotcontents', 'volumesnapshots'] as const;
 
 export interface ClusterStatus {
   readonly name: string;
@@ -156,11 +161,13 @@ export class Cluster {
   async #install(signal: AbortSignal): Promise<void> {
     const { plan, layout, record, report, clock } = this.#context;
     const begun = clock.now();
-    const manifests = [...systemObjects(plan), ...(await readManifests(record.manifests, placeholders(plan)))];
+    const { storage } = record;
+    const definitions = storage === undefined ? [] : snapshotKinds.map((name) => join(storage.snapshotDefinitions, `${SNAPSHOT_GROUP}_${name}.yaml`));
+    const manifests = [...systemObjects(plan), ...(await readManifests([...record.manifests, ...definitions], placeholders(plan))), ...(storage === undefined ? [] : storageObjects(storage))];
     const outcome = await applyAll(await this.#api(), manifests, { signal, memory: layout.applied });
     report('manifests', `${manifests.length} ${outcome} in ${clock.now() - begun} ms`);
     await this.#control.ready(signal);
-    await this.#control.startOf('operator', signal);
+    await Promise.all(['operator', 'snapshot-controller'].map((name) => this.#control.startOf(name, signal)));
   }
 
   async #nodeReady(node: LocalNode, signal: AbortSignal): Promise<void> {

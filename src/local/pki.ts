@@ -27,6 +27,7 @@ export function controlPlaneCertificates(plan: NetworkPlan): Readonly<Record<str
     'scheduler': client('system:kube-scheduler'),
     'coredns': client('yadokari:coredns'),
     'operator': client('yadokari:operator', 'yadokari:operators'),
+    'csi': client('yadokari:csi'),
     'admin': client('yadokari:admin', 'system:masters'),
   };
 }
@@ -38,6 +39,7 @@ export function nodeCertificates(plan: NetworkPlan, node: string, ordinal: numbe
     [`${node}-kubelet-server`]: { authority: 'cluster-ca', commonName: `system:node:${node}`, organizations: ['system:nodes'], usages: ['server'], names: [node], addresses: [nodeAddress(plan, ordinal)] },
     [`${node}-proxy`]: { authority: 'cluster-ca', commonName: 'system:kube-proxy', usages: ['client'] },
     [`${node}-agent`]: { authority: 'cluster-ca', commonName: `yadokari:agent:${node}`, organizations: ['yadokari:agents'], usages: ['client'] },
+    [`${node}-csi`]: { authority: 'cluster-ca', commonName: 'yadokari:csi', usages: ['client'] },
   };
 }
 

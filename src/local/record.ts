@@ -4,6 +4,7 @@ import { LocalError } from './errors.ts';
 import { readIfExists, writeFileAtomically } from './file.ts';
 import type { CniChoice } from './node/foreign-cni.ts';
 import { clusterLayout, type ClusterLayout } from './layout.ts';
+import type { StorageRecord } from './storage/record.ts';
 
 /** What a cluster is, and how its processes are started: all that the supervisor needs to know. */
 export interface ClusterRecord {
@@ -26,6 +27,8 @@ export interface ClusterRecord {
   /** Bundled programs of ours; absent ones are not run. */
   readonly operatorProgram?: string;
   readonly agentProgram?: string;
+  /** Absent: the cluster has no volumes of ours. */
+  readonly storage?: StorageRecord;
   /** Files and folders of YAML manifests to apply. */
   readonly manifests: readonly string[];
   /** The person's kubeconfig that has (or gets) our context. */

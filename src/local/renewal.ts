@@ -63,6 +63,7 @@ export function changesOf(before: WantedCluster, now: WantedCluster): readonly s
     'CNI plugins': ({ cni, cniPlugins }) => [cni, cniPlugins],
     'container images': ({ images }) => images,
     'guest images': ({ imports }) => imports,
+    volumes: ({ storage }) => storage?.kinds,
     'our programs': ({ operatorProgram, agentProgram }) => [operatorProgram, agentProgram],
   } satisfies Readonly<Record<string, (cluster: WantedCluster) => unknown>>;
   return Object.entries(parts).flatMap(([name, part]) => (JSON.stringify(part(before)) === JSON.stringify(part(now)) ? [] : [name]));

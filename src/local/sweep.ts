@@ -1,8 +1,10 @@
 import { readdir, rm, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
 import { run } from '../base/process.ts';
 import { destroyCgroup, detectHierarchies, removeIfEmpty } from './cgroup.ts';
 import { removeHostNetwork } from './host-network.ts';
 import { clusterCgroup, type ClusterLayout } from './layout.ts';
+import { sweepVolumes } from './storage/sweep.ts';
 import { networkPlan } from './network-plan.ts';
 import type { ClusterRecord } from './record.ts';
 
@@ -21,6 +23,7 @@ export async function sweepCluster(layout: ClusterLayout, record: ClusterRecord)
     await run('ip', ['link', 'del', name]).catch(() => {});
     await run('ip', ['netns', 'del', name]).catch(() => {});
   }
+  for (const node of await readdir(layout.nodes).catch(() => [])) await sweepVolumes(join(layout.nodes, node));
   await removeHostNetwork(plan);
   await rm(layout.run, { recursive: true, force: true });
   await unlink(layout.controlSocket).catch(() => {});

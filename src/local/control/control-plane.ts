@@ -14,7 +14,7 @@ import { networkFlag } from '../node/foreign-cni.ts';
 import { apiServerCommand, controllerManagerCommand, corefile, etcdCommand, kubeconfigPath, schedulerCommand } from './commands.ts';
 import { accepting, answering, type ApiAccess } from './probe.ts';
 
-const kubeconfigOwners = ['admin', 'controller-manager', 'scheduler', 'coredns', 'operator'] as const;
+const kubeconfigOwners = ['admin', 'controller-manager', 'scheduler', 'coredns', 'operator', 'csi'] as const;
 
 /** The cluster's processes on the host: etcd, Kubernetes' control plane, DNS, BIRD and our operator. */
 export class ControlPlane {
@@ -82,6 +82,7 @@ export class ControlPlane {
     const spec = (name: string, command: readonly string[], rest: Partial<ComponentSpec> = {}): ComponentSpec =>
       ({ name, command, prefix, forked: false, environment, logFile: join(layout.logs, `${name}.log`), ...rest });
     const operator = record.operatorProgram;
+    const snapshots = record.storage?.sidecars['snapshot-controller'];
     return [
       spec('etcd', etcdCommand(commands), { ready: (signal) => accepting({ host: plan.gateway, port: 2379 }, signal), graceMs: 10_000 }),
       spec('kube-apiserver', apiServerCommand(commands), { ready: (signal) => this.#answersVersion(signal), graceMs: 3000 }),
@@ -93,6 +94,7 @@ export class ControlPlane {
         ...leanNode(nodeExecutable), operator, '--kubeconfig', kubeconfigPath(layout, 'operator'),
         '--metrics-address', `${plan.gateway}:9401`, '--identity', `${layout.name}-operator`, ...networkFlag(record.cni),
       ])]),
+      ...(snapshots === undefined ? [] : [spec('snapshot-controller', [snapshots, `--kubeconfig=${kubeconfigPath(layout, 'csi')}`, '--enable-distributed-snapshotting'])]),
     ];
   }
 

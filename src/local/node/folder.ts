@@ -43,7 +43,7 @@ function withLibvirtAccount(text: string, line: string): string {
   return /^libvirt-qemu:/m.test(text) ? text : `${text.trimEnd()}\n${line}\n`;
 }
 
-async function credentialFiles({ pki, plan, layout }: ClusterContext, node: string): Promise<Readonly<Record<string, string>>> {
+async function credentialFiles({ pki, plan, layout, record }: ClusterContext, node: string): Promise<Readonly<Record<string, string>>> {
   const [authority, server] = await Promise.all([pki.pair('cluster-ca'), pki.pair(`${node}-kubelet-server`)]);
   const kubeconfig = async (credentials: string) => kubeconfigText({
     name: layout.name, server: `https://${plan.gateway}:6443`, authorityCertificate: authority.certificate, credentials: await pki.pair(credentials),
@@ -55,6 +55,7 @@ async function credentialFiles({ pki, plan, layout }: ClusterContext, node: stri
     'etc/yadokari/kubelet.kubeconfig': await kubeconfig(`${node}-kubelet-client`),
     'etc/yadokari/proxy.kubeconfig': await kubeconfig(`${node}-proxy`),
     'etc/yadokari/agent.kubeconfig': await kubeconfig(`${node}-agent`),
+    ...(record.storage === undefined ? {} : { 'etc/yadokari/csi.kubeconfig': await kubeconfig(`${node}-csi`) }),
   };
 }
 

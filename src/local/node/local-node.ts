@@ -18,6 +18,8 @@ import { bootScript } from './boot-script.ts';
 import { birdAgain } from '../host-network.ts';
 import { kubeletCommand, kubeProxyCommand } from './config.ts';
 import { prepareNodeFolder } from './folder.ts';
+import { sweepVolumes } from '../storage/sweep.ts';
+import { storageCommands, type NodeCommand } from '../storage/node-commands.ts';
 import { networkFlag, podRoutes } from './foreign-cni.ts';
 
 export type NodeState = 'stopped' | 'starting' | 'running' | 'stopping' | 'crashed';
@@ -83,6 +85,9 @@ export class LocalNode {
   /** kubelet, kube-proxy and agent: they need the API server. */
   async join(signal: AbortSignal): Promise<void> {
     await Promise.all(['kubelet', 'kube-proxy', 'agent'].map((name) => this.#startOf(name, signal)));
+    const storage = this.#storage().map(({ name }) => name);
+    // The drivers first: sidecars give up on a driver that they do not find.
+    for (const name of storage) await this.#startOf(name, signal);
     this.#state = 'running';
   }
 
@@ -91,7 +96,7 @@ export class LocalNode {
     if (this.#state === 'stopped') return;
     this.#state = 'stopping';
     const named = (...names: readonly string[]) => this.#components.filter((component) => names.some((name) => component.spec.name.endsWith(`/${name}`)));
-    await Promise.all(named('kubelet', 'kube-proxy', 'agent').map((component) => component.stop()));
+    await Promise.all(named('kubelet', 'kube-proxy', 'agent', ...this.#storage().map(({ name }) => name)).map((component) => component.stop()));
     await Promise.all(named('libvirtd', 'containerd', 'bird').map((component) => component.stop()));
     await this.#halt('stopped');
   }
@@ -120,6 +125,7 @@ export class LocalNode {
     await destroyCgroup(this.#context.hierarchies, this.#cgroup);
     await run('ip', ['link', 'del', this.#namespace]).catch(() => {});
     await run('ip', ['netns', 'del', this.#namespace]).catch(() => {});
+    await sweepVolumes(join(this.#context.layout.nodes, this.name));
   }
 
   async #plug(): Promise<void> {
@@ -179,7 +185,13 @@ export class LocalNode {
         ...leanNode(nodeExecutable), agent, '--kubeconfig', '/etc/yadokari/agent.kubeconfig', '--node', this.name,
         '--node-address', this.address, '--metrics-address', `${this.address}:9402`, '--cluster-dns', plan.dnsAddress, ...networkFlag(record.cni),
       ])]),
+      ...this.#storage().map(({ name, command, socket }) => spec(name, command, { environment: { ...environment, NODE_NAME: this.name }, ...(socket === undefined ? {} : { ready: (signal) => accepting({ path: root + socket }, signal) }) })),
     ];
+  }
+
+  #storage(): readonly NodeCommand[] {
+    const { record: { storage }, nodeExecutable } = this.#context;
+    return storage === undefined ? [] : storageCommands(storage, this.name, nodeExecutable);
   }
 
   #componentFiles(): readonly string[] {

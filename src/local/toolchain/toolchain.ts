@@ -66,6 +66,13 @@ export async function ensureExtraProgram(name: string, options: BuildOptions): P
   return pathOf(job);
 }
 
+/** Folder of the sources of a module that one of deploy/toolchain's needs; fetched if need be. */
+export async function moduleFolder(name: string, wanted: string, options: BuildOptions): Promise<string> {
+  const go = await ensureGo(options);
+  const text = await run(go, ['mod', 'download', '-json', wanted], { cwd: join(options.modules, name), env: goSettings(options), timeoutMs: 600_000, ...(options.signal === undefined ? {} : { signal: options.signal }) });
+  return (JSON.parse(text) as { readonly Dir: string }).Dir;
+}
+
 function requireBinaries(folder: string): void {
   const missing = requiredBinaries.filter((name) => !existsSync(join(folder, name)));
   if (missing.length > 0) throw new LocalError('BinariesMissing', `${folder} has no ${missing.join(', ')}; put them there, or leave --binaries out to have everything built.`);
@@ -113,17 +120,21 @@ async function buildAll(jobs: readonly BuildJob[], options: BuildOptions): Promi
   });
 }
 
-async function build(go: string, job: BuildJob, { cache, environment, signal }: BuildOptions): Promise<void> {
+function goSettings({ cache, environment }: Pick<BuildOptions, 'cache' | 'environment'>): NodeJS.ProcessEnv {
+  // Without a home there is no place for Go's own caches.
+  const places = environment['HOME'] === undefined ? { GOPATH: join(cache, 'go'), GOCACHE: join(cache, 'go-build') } : {};
+  return { ...environment, GOTOOLCHAIN: 'local', GOFLAGS: '-buildvcs=false -mod=readonly', CGO_ENABLED: '0', GO111MODULE: 'on', GOWORK: 'off', ...places };
+}
+
+async function build(go: string, job: BuildJob, options: BuildOptions): Promise<void> {
+  const { signal } = options;
   const { program, source, target } = job;
   const temporary = join(target, `.${program.name}.${process.pid}.tmp`);
   await mkdir(target, { recursive: true });
-  const settings = { GOTOOLCHAIN: 'local', GOFLAGS: '-buildvcs=false -mod=readonly', CGO_ENABLED: '0', GO111MODULE: 'on', GOWORK: 'off' };
-  // Without a home there is no place for Go's own caches.
-  const places = environment['HOME'] === undefined ? { GOPATH: join(cache, 'go'), GOCACHE: join(cache, 'go-build') } : {};
   const modules = program.package.endsWith('.go') ? { GO111MODULE: 'off', GOFLAGS: '-buildvcs=false' } : {};
   try {
     await run(go, ['build', '-ldflags', program.linkerFlags, '-o', temporary, program.package], {
-      cwd: source, env: { ...environment, ...settings, ...places, ...modules }, timeoutMs: 3_600_000, ...(signal === undefined ? {} : { signal }),
+      cwd: source, env: { ...goSettings(options), ...modules }, timeoutMs: 3_600_000, ...(signal === undefined ? {} : { signal }),
     });
     await rename(temporary, pathOf(job));
   } catch (cause) {

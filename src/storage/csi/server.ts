@@ -1,4 +1,5 @@
-import { rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { Server, ServerCredentials, type sendUnaryData, type ServerUnaryCall, type UntypedHandleCall } from '@grpc/grpc-js';
 import type { Service } from '../../base/grpc-services.ts';
 import type { Log } from '../../base/log.ts';
@@ -26,6 +27,7 @@ export class GrpcServer implements AsyncDisposable {
   }
 
   async listen(socket: string): Promise<void> {
+    await mkdir(dirname(socket), { recursive: true });
     await rm(socket, { force: true });
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#server.bindAsync(`unix://${socket}`, ServerCredentials.createInsecure(), (error) => (error === null ? resolve() : reject(error)));

@@ -1,20 +1,14 @@
-import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { errnoOf } from '../../../base/errors.ts';
+import { readFile } from 'node:fs/promises';
 import { run } from '../../../base/process.ts';
-
-const SYS = '/sys/block';
 
 /** Files as block devices of this node. What the kernel knows is all that is known: nothing is kept in between. */
 export class LoopDevices {
   /** Files whose file systems hold still for this process. */
   readonly #still = new Set<string>();
 
-  /** Devices of the file, the lowest first. */
+  /** Devices of the file, whatever it is called elsewhere. */
   async of(file: string): Promise<readonly string[]> {
-    const names = (await readdir(SYS)).filter((name) => /^loop\d+$/.test(name));
-    const found = await Promise.all(names.map(async (name) => ((await backingFile(name)) === file ? [name] : [])));
-    return found.flat().sort((a, b) => Number(a.slice(4)) - Number(b.slice(4))).map((name) => `/dev/${name}`);
+    return (await run('losetup', ['--noheadings', '--output', 'NAME', '--associated', file])).split('\n').map((line) => line.trim()).filter((line) => line !== '');
   }
 
   async attach(file: string, readOnly: boolean): Promise<string> {
@@ -57,16 +51,6 @@ export class LoopDevices {
   async #mountOf(file: string): Promise<string | undefined> {
     const [device] = await this.of(file);
     return device === undefined ? undefined : mountOf(device);
-  }
-}
-
-async function backingFile(name: string): Promise<string | undefined> {
-  try {
-    return (await readFile(join(SYS, name, 'loop/backing_file'), 'utf8')).trimEnd();
-  } catch (error) {
-    // Most are of no file, and any may be let go of at this moment.
-    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENXIO') return undefined;
-    throw error;
   }
 }
 

@@ -1,0 +1,22 @@
+/** Kinds of volumes that a local cluster can have. */
+export const storageKinds = ['local'] as const;
+export type StorageKind = (typeof storageKinds)[number];
+
+/** Kubernetes' own programs beside a CSI driver. */
+export const sidecars = ['csi-provisioner', 'csi-resizer', 'csi-snapshotter', 'snapshot-controller'] as const;
+export type Sidecar = (typeof sidecars)[number];
+
+/** The volumes of a cluster, and what serves them. */
+export interface StorageRecord {
+  readonly kinds: readonly StorageKind[];
+  /** Our driver, bundled. */
+  readonly driverProgram: string;
+  readonly sidecars: Readonly<Record<Sidecar, string>>;
+  /** Folder of the definitions of snapshots. */
+  readonly snapshotDefinitions: string;
+}
+
+/** Name of the driver for volumes of a kind, as PersistentVolumes have it. */
+export function driverName(kind: StorageKind): string {
+  return `${kind}.csi.yadokari.dev`;
+}
