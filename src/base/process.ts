@@ -33,15 +33,20 @@ export function run(file: string, args: readonly string[], options: RunOptions =
     cwd: options.cwd,
     env: options.env ?? process.env,
     signal: options.signal,
-    timeout: options.timeoutMs ?? 60_000,
     killSignal: 'SIGKILL',
     stdio: ['pipe', 'pipe', 'pipe'],
   });
+  // spawn's own timeout goes on waiting for a program that could not be started.
+  const timer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs ?? 60_000);
   const limit = options.maxOutputBytes ?? 16 * 1024 * 1024;
   const stdout = collect(child.stdout, limit);
   const stderr = collect(child.stderr, limit);
-  child.on('error', (error) => reject(new CommandError(command, null, stderr(), error)));
+  child.on('error', (error) => {
+    clearTimeout(timer);
+    reject(new CommandError(command, null, stderr(), error));
+  });
   child.on('close', (code, signal) => {
+    clearTimeout(timer);
     if (code === 0) resolve(stdout());
     else reject(new CommandError(command, code, stderr(), signal === null ? undefined : new Error(`ended by ${signal}`)));
   });
