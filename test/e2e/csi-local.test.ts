@@ -115,7 +115,7 @@ describe('the CSI driver for local volumes', { timeout: 600_000 }, () => {
     ['an unknown parameter', { parameters: { colour: 'blue' } }, /INVALID_ARGUMENT.*parameter colour is not known; known are none/],
     ['many nodes', { volumeCapabilities: [{ mount: {}, accessMode: { mode: 'MULTI_NODE_MULTI_WRITER' } }] }, /INVALID_ARGUMENT.*is not for many nodes; it is for one node/],
     ['an unknown file system', { volumeCapabilities: [mountable('ntfs')] }, /INVALID_ARGUMENT.*ntfs is not offered; ext4 and xfs are/],
-    ['a source that is not there', { volumeContentSource: { volume: { volumeId: 'vol-00000000000000000000000000000000' } } }, /NOT_FOUND/],
+    ['a source that is not there', { volumeContentSource: { volume: { volumeId: 'vol-00000000000000000000000000000000-676b8bb8' } } }, /NOT_FOUND/],
   ] as const) {
     it(`refuses ${what}, and makes nothing`, async () => {
       await assert.rejects(create('refused', request), said);

@@ -8,6 +8,8 @@ import { documents, startTestCluster, type TestCluster } from '../env/cluster.ts
 import { shellContainer } from '../env/container-host-objects.ts';
 
 const NAMESPACE = 'volumes';
+/** A kubelet looks at the size of a volume when it looks at the pod anew, about once a minute. */
+const GROWN_MS = 150_000;
 
 const claim = (name: string, more: object = {}) => ({ apiVersion: 'v1', kind: 'PersistentVolumeClaim', metadata: { name }, spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '320Mi' } }, ...more } });
 const user = (name: string, command: string, more: object = {}) => ({
@@ -19,7 +21,7 @@ const user = (name: string, command: string, more: object = {}) => ({
 describe('local volumes in a cluster', { timeout: 900_000 }, () => {
   let cluster: TestCluster;
   const kubectl = (...args: readonly string[]) => cluster.kubectl('-n', NAMESPACE, ...args);
-  const eventually = <T>(what: string, probe: () => Promise<T | undefined | false>) => cluster.eventually(what, probe, 60_000, NAMESPACE);
+  const eventually = <T>(what: string, probe: () => Promise<T | undefined | false>, deadlineMs = 60_000) => cluster.eventually(what, probe, deadlineMs, NAMESPACE);
   const ready = (name: string) => eventually(`${name} is Ready`, async () => isTrue((await cluster.client.get(pods, { namespace: NAMESPACE, name })).status?.conditions, 'Ready'));
   const field = (what: string, path: string) => kubectl('get', what, '-o', `jsonpath={${path}}`);
 
@@ -44,7 +46,7 @@ describe('local volumes in a cluster', { timeout: 900_000 }, () => {
 
   it('grow while they are in use', async () => {
     await kubectl('patch', 'pvc', 'one', '-p', '{"spec":{"resources":{"requests":{"storage":"400Mi"}}}}');
-    await eventually('the claim has grown', async () => (await field('pvc/one', '.status.capacity.storage')) === '400Mi');
+    await eventually('the claim has grown', async () => (await field('pvc/one', '.status.capacity.storage')) === '400Mi', GROWN_MS);
     const [, kib] = /^\S+\s+(\d+)/.exec((await kubectl('exec', 'one', '--', 'df', '-k', '/v')).split('\n')[1] ?? '') ?? [];
     assert.ok(Number(kib) > 330 * 1024, kib);
   });

@@ -30,7 +30,7 @@ export function withoutNames(text: string, names: Names): string {
     .replaceAll(/\bkube-api-access-[a-z0-9]{5}\b/g, 'kube-api-access-<x>')
     .replaceAll(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g, '<time>')
     .replaceAll(/\b\d+(?:\.\d+)?m?s\b/g, '<duration>')
-    .replaceAll(/\bused: \d+, capacity: \d+/g, 'used: <n>, capacity: <n>')
+    .replaceAll(/\bused: \S+, capacity: \S+/g, 'used: <n>, capacity: <n>')
     .replaceAll(/^options (.*)$/gm, (_, options: string) => `options ${options.split(' ').sort().join(' ')}`)
     .replaceAll(/(->127\.0\.0\.1:9|dial tcp) [0-9.]+:\d+->/g, '$1 <from>->');
 }

@@ -54,7 +54,7 @@ describe('a pod that somebody bound to a node', () => {
 
   it('wants the node that it selects', () => {
     assert.equal(reasonOf(pod({ nodeSelector: { tier: 'web' } }), node({ labels: { tier: 'web' } })), undefined);
-    assert.deepEqual(misfitOf(pod({ nodeSelector: { tier: 'web' } }), node(), []), { reason: 'NodeAffinity', message: 'Predicate NodeAffinity failed' });
+    assert.deepEqual(misfitOf(pod({ nodeSelector: { tier: 'web' } }), node(), []), { reason: 'NodeAffinity', message: "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector" });
   });
 
   for (const [operator, values, fits, doesNot] of [

@@ -43,13 +43,13 @@ function tooMuch(pod: PodManifest, { status }: Node, others: readonly PodManifes
 }
 
 function unwanted(pod: PodManifest, { metadata, spec }: Node): Refusal | undefined {
-  if (!acceptsNode(pod, metadata.name, metadata.labels ?? {})) return predicate('NodeAffinity');
+  if (!acceptsNode(pod, metadata.name, metadata.labels ?? {})) return predicate('NodeAffinity', "node(s) didn't match Pod's node affinity/selector");
   const repels = (spec?.taints ?? []).some((taint) => taint.effect === 'NoExecute' && !tolerates(pod, taint));
-  return repels ? predicate('TaintToleration') : undefined;
+  return repels ? predicate('TaintToleration', "node(s) had taints that the pod didn't tolerate") : undefined;
 }
 
-function predicate(name: string): Refusal {
-  return { reason: name, message: `Predicate ${name} failed` };
+function predicate(name: string, why: string): Refusal {
+  return { reason: name, message: `Predicate ${name} failed: ${why}` };
 }
 
 /** https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/ */

@@ -7,6 +7,9 @@ import { LocalBackend } from './backend.ts';
 import { LoopDevices } from './loop-devices.ts';
 
 const MI = 2 ** 20;
+/** How ids name the node n1, and another. */
+const here = '676b8bb8';
+const elsewhere = '00000000';
 
 describe('volumes that are files of a node', () => {
   let folder: string;
@@ -55,7 +58,7 @@ describe('volumes that are files of a node', () => {
     assert.equal((await backend.expand(id, MI)).sizeBytes, 5 * MI);
     assert.deepEqual([(await backend.get(id))?.sizeBytes, (await stat(backend.dataOf(id))).size], [5 * MI, 5 * MI]);
     assert.equal((await readFile(backend.dataOf(id), 'utf8')).slice(0, 4), 'kept');
-    await fails(backend.expand('vol-00000000000000000000000000000000', MI), 'VolumeNotFound');
+    await fails(backend.expand(`vol-${'0'.repeat(32)}-${here}`, MI), 'VolumeNotFound');
   });
 
   it('are copied from snapshots and from each other, at least as large', async () => {
@@ -68,7 +71,8 @@ describe('volumes that are files of a node', () => {
     const begins = async (of: string) => (await readFile(backend.dataOf(of), 'utf8')).slice(0, 6);
     assert.deepEqual([await begins(old.id), await begins(now.id), (await stat(backend.dataOf(old.id))).size], ['before', 'after!', 3 * MI]);
     await fails(create('small', MI, { source: { kind: 'volume', id } }), 'InvalidRequest');
-    await fails(create('none', MI, { source: { kind: 'snapshot', id: 'snap-00000000000000000000000000000000' } }), 'SnapshotNotFound');
+    await fails(create('none', MI, { source: { kind: 'snapshot', id: `snap-${'0'.repeat(32)}-${here}` } }), 'SnapshotNotFound');
+    await fails(create('far', MI, { source: { kind: 'snapshot', id: `snap-${'0'.repeat(32)}-${elsewhere}` } }), 'NoSpace');
     await fails(backend.snapshot(now.id, 's'), 'NameTaken');
     await backend.remove(id);
     assert.deepEqual((await backend.snapshots()).map(({ name, volume }) => [name, volume]), [['s', id]]);

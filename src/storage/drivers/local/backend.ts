@@ -74,7 +74,7 @@ export class LocalBackend implements Backend {
   }
 
   async create({ name, sizeBytes, limitBytes = Infinity, source }: VolumeRequest, signal?: AbortSignal): Promise<StoredVolume> {
-    const id = idOf('vol', name);
+    const id = this.#idOf('vol', name);
     const known = await this.get(id);
     const wanted = Math.max(Math.ceil(sizeBytes / BLOCK_BYTES) * BLOCK_BYTES, LEAST_BYTES);
     if (known !== undefined) {
@@ -130,7 +130,7 @@ export class LocalBackend implements Backend {
   }
 
   async snapshot(volume: string, name: string, signal?: AbortSignal): Promise<StoredSnapshot> {
-    const id = idOf('snap', name);
+    const id = this.#idOf('snap', name);
     const known = await readRecord<SnapshotRecord>(this.#snapshots, id);
     if (known !== undefined && known.volume !== volume) throw new StorageError('NameTaken', `there is a snapshot ${name} already, of volume ${known.volume}`);
     if (known === undefined) {
@@ -156,7 +156,15 @@ export class LocalBackend implements Backend {
     return join(this.#volumes, checked(id), DATA);
   }
 
+  /** The same name gives the same id, so that a call that is repeated finds what it made. */
+  #idOf(prefix: string, name: string): string {
+    return `${prefix}-${digest(name, 32)}-${digest(this.#options.node, 8)}`;
+  }
+
   async #originOf({ kind, id }: VolumeSource): Promise<{ readonly file: string; readonly sizeBytes: number; readonly volume?: string }> {
+    const [, node] = ID.exec(id) ?? [];
+    // Of a node that has no room the scheduler is told to choose another.
+    if (node !== undefined && node !== digest(this.#options.node, 8)) throw new StorageError('NoSpace', `the source ${id} is on another node than ${this.#options.node}, and so must its copy be`);
     if (kind === 'volume') return { file: this.dataOf(id), sizeBytes: (await this.get(id) ?? missing(id)).sizeBytes, volume: id };
     const record = await readRecord<SnapshotRecord>(this.#snapshots, id);
     if (record === undefined) throw new StorageError('SnapshotNotFound', `there is no snapshot ${id} on node ${this.#options.node}`);
@@ -199,14 +207,16 @@ export class LocalBackend implements Backend {
   }
 }
 
-/** The same name gives the same id, so that a call that is repeated finds what it made. */
-function idOf(prefix: string, name: string): string {
-  return `${prefix}-${createHash('sha256').update(name).digest('hex').slice(0, 32)}`;
+/** What a name is, and the node that has it. */
+const ID = /^(?:vol|snap)-[0-9a-f]{32}-([0-9a-f]{8})$/;
+
+function digest(text: string, length: number): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, length);
 }
 
 /** Ids are ours; what is not one names no file. */
 function checked(id: string): string {
-  return /^(?:vol|snap)-[0-9a-f]{32}$/.test(id) ? id : missing(id);
+  return ID.test(id) ? id : missing(id);
 }
 
 function isPassing(name: string): boolean {
@@ -220,7 +230,7 @@ async function all<T>(folder: string, get: (id: string) => Promise<T | undefined
 }
 
 async function readRecord<T>(folder: string, id: string): Promise<T | undefined> {
-  if (!/^(?:vol|snap)-[0-9a-f]{32}$/.test(id)) return undefined;
+  if (!ID.test(id)) return undefined;
   const text = await readFile(join(folder, id, RECORD), 'utf8').catch(nothing);
   return text === undefined ? undefined : JSON.parse(text) as T;
 }
