@@ -55,10 +55,12 @@ describe('local volumes in a cluster', { timeout: 900_000 }, () => {
     await cluster.apply(NAMESPACE, documents({ apiVersion: 'snapshot.storage.k8s.io/v1', kind: 'VolumeSnapshot', metadata: { name: 'then' }, spec: { source: { persistentVolumeClaimName: 'one' } } }));
     await eventually('the snapshot is ready', async () => (await field('volumesnapshot/then', '.status.readyToUse')) === 'true');
     await kubectl('exec', 'one', '--', 'sh', '-c', 'echo second > /v/file; sync');
+    // The scheduler knows where volumes are, and not where snapshots are.
+    const there = { nodeSelector: { 'kubernetes.io/hostname': 'n2' } };
     const size = { resources: { requests: { storage: '400Mi' } } };
     await cluster.apply(NAMESPACE, documents(
-      claim('restored', { ...size, dataSource: { apiGroup: 'snapshot.storage.k8s.io', kind: 'VolumeSnapshot', name: 'then' } }), user('restored', 'cat /v/file; sleep 100000'),
-      claim('cloned', { ...size, dataSource: { kind: 'PersistentVolumeClaim', name: 'one' } }), user('cloned', 'cat /v/file; sleep 100000'),
+      claim('restored', { ...size, dataSource: { apiGroup: 'snapshot.storage.k8s.io', kind: 'VolumeSnapshot', name: 'then' } }), user('restored', 'cat /v/file; sleep 100000', there),
+      claim('cloned', { ...size, dataSource: { kind: 'PersistentVolumeClaim', name: 'one' } }), user('cloned', 'cat /v/file; sleep 100000', there),
     ));
     for (const [name, said] of [['restored', 'first\n'], ['cloned', 'second\n']] as const) {
       await ready(name);
@@ -82,6 +84,6 @@ describe('local volumes in a cluster', { timeout: 900_000 }, () => {
     await kubectl('delete', 'pod', 'one', '--force', '--grace-period=0');
     await kubectl('delete', 'pvc,volumesnapshot', '--all', '--timeout=60s');
     await eventually('no volume is left', async () => (await cluster.kubectl('get', 'pv,volumesnapshotcontents', '-o', 'name')) === '');
-    for (const node of cluster.nodes) assert.equal(await cluster.shell(node, 'ls /var/lib/yadokari/volumes/local/volumes /var/lib/yadokari/volumes/local/snapshots | grep -c "^vol-\\|^snap-"; true'), '0');
+    for (const node of cluster.nodes) assert.equal(await cluster.shell(node, 'ls /var/lib/yadokari/volumes/local/volumes /var/lib/yadokari/volumes/local/snapshots | grep -c "^vol-\\|^snap-"; true'), '0\n');
   });
 });

@@ -118,7 +118,6 @@ const NODE = {
 } as const satisfies Calls;
 
 export type CsiCall = keyof typeof IDENTITY | keyof typeof CONTROLLER | keyof typeof NODE;
-export type CsiService = 'Identity' | 'Controller' | 'Node';
 
 export function csiServices(): ReadonlyMap<string, Service> {
   return grpcServices({ package: 'csi.v1', messages: MESSAGES, enums: ENUMS, services: { Identity: IDENTITY, Controller: CONTROLLER, Node: NODE } });

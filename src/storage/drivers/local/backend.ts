@@ -14,7 +14,7 @@ export interface LocalBackendOptions {
   readonly loops: LoopDevices;
 }
 
-export const TOPOLOGY_NODE = 'topology.yadokari.dev/node';
+const TOPOLOGY_NODE = 'topology.yadokari.dev/node';
 
 interface VolumeRecord {
   readonly name: string;
