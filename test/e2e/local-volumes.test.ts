@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { isTrue } from '../../src/kube/conditions.ts';
 import { pods } from '../../src/kube/core.ts';
@@ -84,6 +86,7 @@ describe('local volumes in a cluster', { timeout: 900_000 }, () => {
     await kubectl('delete', 'pod', 'one', '--force', '--grace-period=0');
     await kubectl('delete', 'pvc,volumesnapshot', '--all', '--timeout=60s');
     await eventually('no volume is left', async () => (await cluster.kubectl('get', 'pv,volumesnapshotcontents', '-o', 'name')) === '');
-    for (const node of cluster.nodes) assert.equal(await cluster.shell(node, 'ls /var/lib/yadokari/volumes/local/volumes /var/lib/yadokari/volumes/local/snapshots | grep -c "^vol-\\|^snap-"; true'), '0\n');
+    const { nodes } = clusterLayout(cluster.folder, cluster.status.name);
+    for (const node of cluster.nodes) for (const kind of ['volumes', 'snapshots']) assert.deepEqual(await readdir(join(nodes, node, 'var/lib/yadokari/volumes/local', kind)), [], `${kind} of ${node}`);
   });
 });
