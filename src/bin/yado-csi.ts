@@ -1,19 +1,20 @@
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { messageOf } from '../base/errors.ts';
 import { createLog } from '../base/log.ts';
+import { backends, type BackendKind } from '../storage/backends.ts';
 import { CsiDriver } from '../storage/csi/driver.ts';
-import { LocalBackend } from '../storage/drivers/local/backend.ts';
-import { LoopDevices } from '../storage/drivers/local/loop-devices.ts';
-import { LocalNodeVolumes } from '../storage/drivers/local/node.ts';
 
 interface Options {
-  readonly backend: 'local';
+  readonly backend: BackendKind;
   readonly name?: string;
   readonly node: string;
   readonly socket: string;
   readonly registrationFolder?: string;
   readonly stateDirectory: string;
+  readonly settings?: string;
+  readonly secretFolder?: string;
   readonly logLevel: string;
 }
 
@@ -21,12 +22,14 @@ const VERSION = '0.2.0-dev';
 
 const program = new Command('yado-csi')
   .description('a CSI driver for volumes of one backend')
-  .addOption(new Option('--backend <kind>', 'local: files of this node').choices(['local']).makeOptionMandatory())
+  .addOption(new Option('--backend <kind>', 'where volumes are made').choices(Object.keys(backends)).makeOptionMandatory())
   .option('--name <name>', "name of the driver (default: the backend's, with .csi.yadokari.dev)")
   .requiredOption('--node <name>', 'name of the Node')
   .option('--socket <path>', 'unix socket to serve on', '/var/lib/kubelet/plugins/yadokari/csi.sock')
   .option('--registration-folder <folder>', "the kubelet's folder for sockets of plugins; without it the kubelet is not told")
-  .option('--state-directory <folder>', 'where local volumes lie', '/var/lib/yadokari/volumes')
+  .option('--state-directory <folder>', 'what the driver keeps on this node', '/var/lib/yadokari/volumes')
+  .option('--settings <file>', 'JSON: what the StorageBackend says under the name of its kind')
+  .option('--secret-folder <folder>', 'a file for each key of the Secret that the StorageBackend names')
   .option('--log-level <level>', 'trace, debug, info, warn or error', 'info')
   .parse();
 const options = program.opts<Options>();
@@ -36,13 +39,15 @@ const stop = Promise.withResolvers<void>();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.resolve());
 
 try {
-  const loops = new LoopDevices();
-  const backend = new LocalBackend({ folder: join(options.stateDirectory, 'local'), node: options.node, loops });
-  await backend.probe();
+  await using opened = await backends[options.backend]({
+    node: options.node, stateDirectory: options.stateDirectory, log,
+    settings: options.settings === undefined ? {} : JSON.parse(await readFile(options.settings, 'utf8')),
+    secret: await secretOf(options.secretFolder),
+  });
   const { registrationFolder, socket } = options;
   await using _driver = await CsiDriver.start({
-    name: options.name ?? `${options.backend}.csi.yadokari.dev`, version: VERSION, backend, socket, log,
-    node: { name: options.node, volumes: new LocalNodeVolumes(backend, loops) },
+    name: options.name ?? `${options.backend}.csi.yadokari.dev`, version: VERSION, backend: opened.backend, socket, log,
+    node: { name: options.node, volumes: opened.volumes },
     ...(registrationFolder === undefined ? {} : { registrationFolder }),
   });
   log.info({ socket }, 'the driver serves');
@@ -50,4 +55,11 @@ try {
 } catch (error) {
   log.fatal({ error: messageOf(error) }, 'the driver ends');
   process.exitCode = 1;
+}
+
+async function secretOf(folder: string | undefined): Promise<Readonly<Record<string, string>>> {
+  if (folder === undefined) return {};
+  // A kubelet keeps its own folders there, whose names begin with two dots.
+  const keys = (await readdir(folder)).filter((name) => !name.startsWith('.'));
+  return Object.fromEntries(await Promise.all(keys.map(async (key) => [key, await readFile(join(folder, key), 'utf8')])));
 }

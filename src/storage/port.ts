@@ -1,4 +1,5 @@
 import { YadoError, type ErrorOptions } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
 
 /** What a backend made, as it knows it itself: nothing of a volume is kept anywhere else. */
 export interface StoredVolume {
@@ -102,6 +103,27 @@ export interface VolumeReference {
   readonly context: Readonly<Record<string, string>>;
   readonly secrets: Readonly<Record<string, string>>;
 }
+
+export interface OpenBackendOptions {
+  /** Name of the Node that the driver runs on. */
+  readonly node: string;
+  /** Folder of this node that is the driver's own, and outlives it. */
+  readonly stateDirectory: string;
+  /** As the StorageBackend has them under the name of its kind; checked by whoever opens. */
+  readonly settings: Readonly<Record<string, unknown>>;
+  /** Of the Secret that the StorageBackend names; never in logs, arguments or environments. */
+  readonly secret: Readonly<Record<string, string>>;
+  readonly log: Log;
+}
+
+/** A backend as one process has it, with what it keeps open. */
+export interface OpenedBackend extends AsyncDisposable {
+  readonly backend: Backend;
+  readonly volumes: NodeVolumes;
+}
+
+/** Rejects with InvalidRequest, naming the setting, when the settings or the secret will never do; a backend that cannot be reached now is not an error. */
+export type OpenBackend = (options: OpenBackendOptions) => Promise<OpenedBackend>;
 
 export type StorageErrorCode =
   | 'VolumeNotFound' | 'SnapshotNotFound'

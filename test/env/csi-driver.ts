@@ -1,17 +1,24 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client, credentials, type ServiceError } from '@grpc/grpc-js';
 import { run } from '../../src/base/process.ts';
 import type { Method } from '../../src/base/grpc-services.ts';
+import type { BackendKind } from '../../src/storage/backends.ts';
 import { csiServices, type CsiCall } from '../../src/storage/csi/protocol.ts';
 import { mounts, unmount } from '../../src/storage/mounts.ts';
 
 const program = join(import.meta.dirname, '../../src/bin/yado-csi.ts');
 const READY_MS = 20_000;
+
+export interface BackendUnderTest {
+  readonly kind: BackendKind;
+  readonly settings?: object;
+  readonly secret?: Readonly<Record<string, string>>;
+}
 
 /** What a call answers: read field by field. */
 // oxlint-disable-next-line typescript/no-explicit-any
@@ -20,16 +27,29 @@ export type Answer = Record<string, any>;
 /** The CSI driver as a process on this machine, with a state of its own, and somebody who calls it. */
 export class CsiDriverUnderTest implements AsyncDisposable {
   readonly folder: string;
+  readonly #args: readonly string[];
   #process: ChildProcess | undefined;
   #client: Client | undefined;
   readonly #methods: ReadonlyMap<string, Method> = new Map([...csiServices().values()].flatMap((service) => Object.entries(service)));
 
-  private constructor(folder: string) {
+  private constructor(folder: string, args: readonly string[]) {
     this.folder = folder;
+    this.#args = args;
   }
 
-  static async start(): Promise<CsiDriverUnderTest> {
-    const driver = new CsiDriverUnderTest(await mkdtemp(join(tmpdir(), 'yado-csi-')));
+  static async start(backend: BackendUnderTest = { kind: 'local' }): Promise<CsiDriverUnderTest> {
+    const folder = await mkdtemp(join(tmpdir(), 'yado-csi-'));
+    const args = ['--backend', backend.kind];
+    if (backend.settings !== undefined) {
+      await writeFile(join(folder, 'settings.json'), JSON.stringify(backend.settings));
+      args.push('--settings', join(folder, 'settings.json'));
+    }
+    if (backend.secret !== undefined) {
+      await mkdir(join(folder, 'secret'), { mode: 0o700 });
+      for (const [key, value] of Object.entries(backend.secret)) await writeFile(join(folder, 'secret', key), value, { mode: 0o600 });
+      args.push('--secret-folder', join(folder, 'secret'));
+    }
+    const driver = new CsiDriverUnderTest(folder, args);
     await driver.run();
     return driver;
   }
@@ -40,7 +60,7 @@ export class CsiDriverUnderTest implements AsyncDisposable {
 
   /** Starts the process, again after a kill, and returns when it answers. */
   async run(): Promise<void> {
-    const child = spawn(process.execPath, [program, '--backend', 'local', '--node', 'n1', '--socket', this.socket, '--state-directory', join(this.folder, 'state'), '--log-level', 'warn'], { stdio: ['ignore', 'inherit', 'inherit'] });
+    const child = spawn(process.execPath, [program, ...this.#args, '--node', 'n1', '--socket', this.socket, '--state-directory', join(this.folder, 'state'), '--log-level', 'warn'], { stdio: ['ignore', 'inherit', 'inherit'] });
     this.#process = child;
     this.#client?.close();
     this.#client = new Client(`unix://${this.socket}`, credentials.createInsecure(), { 'grpc.initial_reconnect_backoff_ms': 50, 'grpc.max_reconnect_backoff_ms': 200 });

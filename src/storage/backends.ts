@@ -1,0 +1,9 @@
+import { openLocal } from './drivers/local/open.ts';
+import type { OpenBackend } from './port.ts';
+
+/** Every kind of backend that a driver can serve, by its name. */
+export const backends = {
+  local: openLocal,
+} as const satisfies Readonly<Record<string, OpenBackend>>;
+
+export type BackendKind = keyof typeof backends;
