@@ -10,6 +10,7 @@ import { yadoPods } from '../../src/kube/yadokari.ts';
 import { documents, object, startTestCluster, type TestCluster } from '../env/cluster.ts';
 import { containerHostImages, containerHostImports, containerHostMachine, insideOf, shellContainer, SITE } from '../env/container-host-objects.ts';
 import { qemuPids } from '../env/discrepancies.ts';
+import { FaultGuest } from '../env/virtual-node-faults-guest.ts';
 
 const NAMESPACE = 'inside';
 const NODE = `shell.${NAMESPACE}`;
@@ -103,6 +104,17 @@ describe('a machine that is a node', { timeout: 900_000 }, () => {
     await cluster.eventually('configured has ended', async () => (await pod('configured')).status?.phase === 'Succeeded', START_MS, NAMESPACE);
     const said = await kubectl('logs', 'configured');
     assert.match(said, new RegExp(`^blues3cret blue ${NODE}\\n${NAMESPACE}\\n${(await pod('configured')).status?.podIP}$`));
+  });
+
+  it('lets a guest and its own pods find each other through Services', async () => {
+    const { metadata } = await cluster.vm(NAMESPACE, 'shell');
+    const guest = new FaultGuest(cluster, (await node()).metadata.labels?.['yadokari.dev/host'] ?? '', metadata.uid ?? '');
+    const web = await kubectl('get', 'service', 'web', '-o', 'jsonpath={.spec.clusterIP}');
+    assert.equal(await guest.shell(`timeout 20 wget -q -O - http://${web}/`), 'web');
+    await guest.shell('mkdir -p /run/www && echo the guest > /run/www/index.html && httpd -p 0.0.0.0:8080 -h /run/www');
+    await cluster.apply(NAMESPACE, documents({ apiVersion: 'v1', kind: 'Service', metadata: { name: 'guest' }, spec: { selector: { 'yadokari.dev/virtual-machine': 'shell' }, ports: [{ port: 80, targetPort: 8080 }] } }));
+    assert.equal(await cluster.eventually('the guest answers its pod', () => kubectl('exec', 'web', '--', 'timeout', '5', 'wget', '-q', '-O', '-', 'http://guest/').catch(() => undefined), 30_000, NAMESPACE), 'the guest\n');
+    await kubectl('delete', 'service', 'guest');
   });
 
   it('runs the containers that a machine lists itself, in its own guest', async () => {

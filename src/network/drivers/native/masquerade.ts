@@ -8,11 +8,15 @@ export interface MasqueradeInput {
   readonly nodes: readonly string[];
   /** The node's own network. */
   readonly network: string;
+  /** Guests that are nodes: the address of each, and the CIDR of a block of its pods. */
+  readonly hosts: readonly { readonly address: string; readonly block: string }[];
 }
 
 /**
  * The table `yadokari` as one nft transaction: what leaves a pool with natOutgoing towards the world gets the node's
- * address; pods, nodes and the nodes' network see the real one.
+ * address; pods, nodes and the nodes' network see the real one. A guest and its own pods answer each other directly,
+ * past the host; where it was a Service that led the one to the other, the host's translation would be missed. So the
+ * host puts its own address there, as it does for a pod that a Service leads to itself.
  */
 export function masqueradeRules(input: MasqueradeInput): string {
   return `table ip yadokari
@@ -21,18 +25,20 @@ table ip yadokari {
 ${set('pools', input.pools)}
 ${set('masqueraded', input.masqueraded)}
 ${set('nodes', [...input.nodes, input.network])}
+${set('hairpins', input.hosts.flatMap(({ address, block }) => [`${address} . ${block}`, `${block} . ${address}`]), 'ipv4_addr . ipv4_addr')}
   chain postrouting {
     type nat hook postrouting priority srcnat; policy accept;
+    ct status dnat ip saddr . ip daddr @hairpins masquerade
     ip saddr @masqueraded ip daddr != @pools ip daddr != @nodes ip daddr != { 127.0.0.0/8, 169.254.0.0/16, 224.0.0.0/4, 255.255.255.255 } masquerade
   }
 }
 `;
 }
 
-function set(name: string, elements: readonly string[]): string {
+function set(name: string, elements: readonly string[], type = 'ipv4_addr'): string {
   const sorted = [...new Set(elements)].sort();
   const list = sorted.length === 0 ? '' : `\n    elements = { ${sorted.join(', ')} }`;
-  return `  set ${name} {\n    type ipv4_addr\n    flags interval\n    auto-merge${list}\n  }`;
+  return `  set ${name} {\n    type ${type}\n    flags interval${type === 'ipv4_addr' ? '\n    auto-merge' : ''}${list}\n  }`;
 }
 
 /** Accepts workloads' traffic on hosts whose iptables FORWARD chain drops by default. */

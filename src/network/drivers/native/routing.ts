@@ -11,7 +11,7 @@ import { Informer } from '../../../kube/informer.ts';
 import { bgpConfigurations, bgpPeers, blockAffinities, ipPools } from '../../calico/kinds.ts';
 import { birdCommand } from './bird-control.ts';
 import { birdConfig } from './bird-config.ts';
-import { addressOf, birdInput } from './bird-input.ts';
+import { addressOf, birdInput, blocksOf } from './bird-input.ts';
 import { FORWARD_RULES, masqueradeRules } from './masquerade.ts';
 import type { Uplink } from './interfaces.ts';
 import type { IpBatch } from './ip-batch.ts';
@@ -128,11 +128,20 @@ export class Routing implements AsyncDisposable {
       masqueraded: pools.filter(({ spec }) => spec.natOutgoing === true).map(({ spec }) => spec.cidr),
       nodes: [...new Set(this.#informers.nodes.list().map(addressOf).filter((address) => address !== undefined))],
       network: this.#options.uplink().network,
+      hosts: this.#hosts(),
     });
     if (rules === this.#filtered) return;
     await run('nft', ['-f', '-'], { input: rules, signal: this.#stop.signal });
     await this.#acceptForwarding();
     this.#filtered = rules;
+  }
+
+  #hosts(): readonly { readonly address: string; readonly block: string }[] {
+    const addresses = new Map(this.#options.virtualNodes().map(({ node, address }) => [node, address]));
+    return blocksOf(this.#informers.affinities.list(), new Set(addresses.keys())).flatMap(({ node, cidr }) => {
+      const address = addresses.get(node);
+      return address === undefined ? [] : [{ address, block: cidr }];
+    });
   }
 
   async #acceptForwarding(): Promise<void> {

@@ -1,0 +1,17 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { masqueradeRules } from './masquerade.ts';
+
+describe('the rules of the packet filter', () => {
+  const input = { pools: ['10.244.0.0/16'], masqueraded: ['10.244.0.0/16'], nodes: ['172.30.0.1'], network: '172.30.0.0/24', hosts: [] };
+
+  it('give the node\'s address to what leaves for the world alone', () => {
+    assert.match(masqueradeRules(input), /ip saddr @masqueraded ip daddr != @pools ip daddr != @nodes/);
+  });
+
+  it('hold both ways between a guest and each block of its pods', () => {
+    const rules = masqueradeRules({ ...input, hosts: [{ address: '10.244.0.5', block: '10.244.1.0/26' }, { address: '10.244.0.5', block: '10.244.2.0/26' }] });
+    assert.match(rules, /elements = \{ 10\.244\.0\.5 \. 10\.244\.1\.0\/26, 10\.244\.0\.5 \. 10\.244\.2\.0\/26, 10\.244\.1\.0\/26 \. 10\.244\.0\.5, 10\.244\.2\.0\/26 \. 10\.244\.0\.5 \}/);
+    assert.match(rules, /ct status dnat ip saddr \. ip daddr @hairpins masquerade/);
+  });
+});
