@@ -55,7 +55,7 @@ export class Cluster {
     const { plan, layout, pki, record } = this.#context;
     const signal = this.#life.signal;
     await mkdir(layout.root, { recursive: true, mode: 0o700 });
-    await Promise.all([requireFreePorts(plan), ensureHostNetwork(plan, podRoutes(plan, record.cni)), pki.ensureAuthorities()]);
+    await Promise.all([requireFreePorts(plan), ensureHostNetwork(plan, layout.root, podRoutes(plan, record.cni)), pki.ensureAuthorities()]);
     this.#apiUp = this.#control.prepare().then(() => this.#control.start(signal));
     // It is awaited by several; none of them may be there yet when it fails.
     this.#apiUp.catch(() => {});

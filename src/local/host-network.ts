@@ -17,13 +17,22 @@ export async function readNetworkUse(): Promise<Pick<HostNetworkUse, 'links' | '
   return { links: new Set((JSON.parse(links) as readonly Link[]).map((link) => link.ifname)), networks: [...destinations, ...own] };
 }
 
-/** Bridge, forwarding, masquerade and the rule that leads to the cluster's routes; these are BIRD's to make, or given as lines for `ip -batch`. Idempotent. */
-export async function ensureHostNetwork(plan: NetworkPlan, routes = ''): Promise<void> {
+/** The state folder of the cluster that has the bridge, as its alias says; undefined when there is no bridge, or nobody's. */
+export async function networkOwner({ bridge }: NetworkPlan): Promise<string | undefined> {
+  const [link] = JSON.parse(await run('ip', ['-j', 'link', 'show', 'dev', bridge]).catch(() => '[]')) as readonly { readonly ifalias?: string }[];
+  return link?.ifalias;
+}
+
+/**
+ * Bridge, forwarding, masquerade and the rule that leads to the cluster's routes; these are BIRD's to make, or given as
+ * lines for `ip -batch`. `owner` is the cluster's state folder. Idempotent.
+ */
+export async function ensureHostNetwork(plan: NetworkPlan, owner: string, routes = ''): Promise<void> {
   const { bridge, gateway, podPool, routeTable } = plan;
   await run('ip', ['link', 'add', bridge, 'address', macAddress(plan, 1), 'type', 'bridge', 'forward_delay', '0']).catch(async (error: unknown) => {
     await run('ip', ['link', 'show', bridge]).catch(() => { throw error; });
   });
-  await run('ip', ['-batch', '-'], { input: `addr replace ${gateway}/24 dev ${bridge}\nlink set ${bridge} up\n${routes}` });
+  await run('ip', ['-batch', '-'], { input: `link set ${bridge} alias ${owner}\naddr replace ${gateway}/24 dev ${bridge}\nlink set ${bridge} up\n${routes}` });
   await writeFile('/proc/sys/net/ipv4/ip_forward', '1');
   const rules = await run('ip', ['-4', 'rule', 'show']);
   if (!rules.includes(`lookup ${routeTable}`)) await run('ip', ['rule', 'add', 'to', podPool, 'lookup', String(routeTable), 'priority', String(routeTable)]);

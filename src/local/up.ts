@@ -69,7 +69,7 @@ async function startSupervisor(layout: ClusterLayout, before: ClusterRecord | un
     await writeRecord(layout, { ...options.cluster, ...programPaths(layout, options.cluster), version: 1, index });
     // The bridge is what others see: it must stand before the lock goes.
     const plan = networkPlan(index);
-    await ensureHostNetwork(plan, podRoutes(plan, options.cluster.cni));
+    await ensureHostNetwork(plan, layout.root, podRoutes(plan, options.cluster.cni));
   });
   await options.progress.step(`Starting Kubernetes, ${options.cluster.nodes === 1 ? 'one node' : `${options.cluster.nodes} nodes`}`, (step) => launch(layout, options, step));
 }

@@ -116,6 +116,25 @@ describe('a local cluster', { timeout: 900_000 }, () => {
     assert.equal(await readyNodes(), 'n1=True n2=True');
   });
 
+  it('touches nothing of another cluster that took its subnet while it was down', async () => {
+    await command('down');
+    const namespace = `${plan.bridge}-n1`;
+    await run('ip', ['link', 'add', plan.bridge, 'type', 'bridge']);
+    await run('ip', ['link', 'set', plan.bridge, 'alias', join(folder, 'another')]);
+    await run('ip', ['netns', 'add', namespace]);
+    try {
+      await assert.rejects(up(), new RegExp(`was made with ${plan.subnet}, but the host now has a link named ${plan.bridge}`));
+      await command('down');
+      await run('ip', ['link', 'show', plan.bridge]);
+      assert.ok(existsSync(`/run/netns/${namespace}`));
+    } finally {
+      await run('ip', ['netns', 'del', namespace]);
+      await run('ip', ['link', 'del', plan.bridge]);
+    }
+    await up();
+    assert.equal(await readyNodes(), 'n1=True n2=True');
+  });
+
   it('dies with its supervisor, and recovers from that', async () => {
     process.kill((await status()).supervisorPid, 'SIGKILL');
     await until('all processes gone', async () => (await tracesOf(plan, layout)).every((trace) => !trace.includes('--')));

@@ -231,7 +231,8 @@ export class TestCluster implements AsyncDisposable {
       ['machines', await ask('get', 'vm', '-o', 'jsonpath={range .items[*]}{.metadata.name}{" "}{.status}{"\\n"}{end}', ...where)],
       ['events', await ask('get', 'events', '--sort-by=.lastTimestamp', ...where)],
       ['operator', await log(join(logs, 'operator.log'))],
-      ...(await Promise.all(this.nodes.map(async (node): Promise<[string, string]> => [`agent of ${node}`, await log(join(logs, node, 'agent.log'))]))),
+      ...(await Promise.all(['agent', 'libvirtd'].flatMap((program) => this.nodes.map(async (node): Promise<[string, string]> => [`${program} of ${node}`, await log(join(logs, node, `${program}.log`))])))),
+      ['supervisor', await log(join(logs, 'supervisor.log'))],
     ];
     return parts.map(([title, text]) => `── ${title}\n${text.slice(-6000)}`).join('\n');
   }

@@ -38,6 +38,7 @@ export const volumes: readonly ConformanceCase[] = [
   { name: 'token-none', spec: once(sh('ls /var/run/secrets 2>&1'), { automountServiceAccountToken: false }), until: ended },
   { name: 'empty', spec: volume({ emptyDir: {} }, look('echo x > /v/f; stat -c "%F %a %u:%g" /v /v/f')), until: ended },
   { name: 'empty-group', spec: volume({ emptyDir: {} }, look('echo x > /v/f; mkdir /v/d; stat -c "%F %a %u:%g" /v /v/f /v/d; id'), { securityContext: { runAsUser: 1000, runAsGroup: 1001, fsGroup: 2000, supplementalGroups: [3000] } }), until: ended },
+  { name: 'empty-memory-limited', spec: volume({ emptyDir: { medium: 'Memory' } }, look('df -k /v | tail -1 | grep -oE " 65536 "', { resources: { limits: { memory: '64Mi' } } })), until: ended },
   { name: 'empty-memory', spec: volume({ emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } }, look('stat -c "%F %a %u:%g" /v; stat -f -c "%T" /v; df -k /v | tail -1 | grep -oE " 1024 "; head -c 2000000 /dev/zero > /v/f; echo $?')), until: ended },
   { name: 'empty-size-limit', spec: volume({ emptyDir: { sizeLimit: '1Mi' } }, sh('head -c 3000000 /dev/zero > /v/f; sleep 100', { volumeMounts: MOUNT })), until: ended },
   { name: 'sub-path', spec: volume({ configMap: { name: 'settings' } }, look('cat /one; stat -c "%F %a %u:%g" /one', { volumeMounts: [{ name: 'v', mountPath: '/one', subPath: 'colour' }] })), until: ended },

@@ -75,6 +75,11 @@ export class PodWorker {
     return this.#finished;
   }
 
+  /** Nothing of the pod runs any more, and what was to be cleared away has been. */
+  get hasEnded(): boolean {
+    return this.#ended || this.#finished;
+  }
+
   get isRemoved(): boolean {
     return this.#removed;
   }

@@ -57,6 +57,7 @@ export class VirtualKubelet implements PodRunner {
       context,
       pods: () => [...this.#workers.values()].filter((worker) => worker.isActive).map(({ pod }) => pod),
       evict: ({ metadata: { uid = '' } }, eviction) => this.#workers.get(uid)?.evict(eviction),
+      isLeaving: (uid) => this.#workers.get(uid)?.hasEnded === false,
     });
     view.onChange((uid) => this.#workers.get(uid)?.wake());
   }

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import type { Node } from '../../../kube/core.ts';
 import type { ContainerSpec, PodManifest, PodManifestSpec } from '../pod.ts';
 import { misfitOf } from './admission.ts';
-import { requestsOf } from './requests.ts';
+import { requestsOf } from '../pod-resources.ts';
 
 type Requests = Readonly<Record<string, string>>;
 

@@ -4,9 +4,9 @@ import type { Node, Taint } from '../../../kube/core.ts';
 import { isEvictable } from '../eviction/victim.ts';
 import type { Refusal } from '../materials/port.ts';
 import type { PodManifest } from '../pod.ts';
+import { amounts, requestsOf, sum } from '../pod-resources.ts';
 import { qosClassOf } from '../qos.ts';
 import { acceptsNode } from './node-affinity.ts';
-import { amounts, requestsOf, sum } from './requests.ts';
 
 /**
  * Why a pod that is bound to the node cannot be on it, in a kubelet's words; undefined when it can. The scheduler has

@@ -14,15 +14,20 @@ export interface EvictorOptions {
   readonly pods: () => readonly PodManifest[];
   /** Begins to end the pod for good; it is none of `pods` from then on. */
   readonly evict: (pod: PodManifest, eviction: Eviction) => void;
+  /** Whether anything of a pod that had to go is still there. */
+  readonly isLeaving: (uid: string) => boolean;
 }
 
 /** As often as a kubelet. */
 const LOOK_MS = 10_000;
+/** What one pod leaves behind may be enough: so long the next one is not chosen. As with a kubelet. */
+const LEAVING_MS = 30_000;
 
 /** Drives pods out that keep more on disk than they may, and one after the other where the node runs short. */
 export class Evictor {
   readonly #options: EvictorOptions;
   readonly #images: UnusedImages;
+  #victim: { readonly uid: string; readonly untilMs: number } | undefined;
 
   constructor(options: EvictorOptions) {
     this.#options = options;
@@ -48,20 +53,27 @@ export class Evictor {
       const excess = excessOf(usage);
       if (excess !== undefined) evict(usage.pod, excess);
     }
+    if (this.#isWaiting()) return;
     const [shortage] = shortagesOf(await room(signal));
     if (shortage !== undefined) await this.#relieve(shortage, signal);
   }
 
+  #isWaiting(): boolean {
+    const { context: { clock }, isLeaving } = this.#options;
+    return this.#victim !== undefined && clock.now() < this.#victim.untilMs && isLeaving(this.#victim.uid);
+  }
+
   async #relieve(shortage: Shortage, signal: AbortSignal): Promise<void> {
-    const { context: { room, log }, pods, evict } = this.#options;
+    const { context: { room, log, clock }, pods, evict } = this.#options;
     const isDisk = shortage.resource !== 'memory';
     if (isDisk && await this.#images.remove(signal)) {
       const [still] = shortagesOf(await room(signal));
       if (still?.resource !== shortage.resource) return;
     }
     const victim = victimOf(shortage, await this.#usages(pods(), isDisk, signal));
-    if (victim === undefined) log.warn({ resource: shortage.resource }, 'the node runs short, and no pod may be driven out');
-    else evict(victim.pod, victim.eviction);
+    if (victim === undefined) return log.warn({ resource: shortage.resource }, 'the node runs short, and no pod may be driven out');
+    this.#victim = { uid: victim.pod.metadata.uid ?? '', untilMs: clock.now() + LEAVING_MS };
+    evict(victim.pod, victim.eviction);
   }
 
   async #usages(pods: readonly PodManifest[], countsDisk: boolean, signal: AbortSignal): Promise<readonly PodUsage[]> {

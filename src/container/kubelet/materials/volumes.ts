@@ -1,10 +1,10 @@
 import { errnoOf } from '../../../base/errors.ts';
-import { bytesOf } from '../../../base/quantity.ts';
 import type { CriMount } from '../../cri.ts';
 import type { ContainerSpec, PodManifest, VolumeMountSpec } from '../pod.ts';
 import { KubeletError, type KubeletContext } from '../port.ts';
 import { expand, lookupIn } from './expand.ts';
 import { subPathFolder, volumeFolder } from '../pod-paths.ts';
+import { memoryVolumeBytes } from './memory-volume.ts';
 import type { Environment } from './port.ts';
 import { Tokens } from './tokens.ts';
 import { contentOf } from './volume-content.ts';
@@ -26,7 +26,7 @@ export class Volumes {
 
   /** Makes and fills what is missing, and brings what comes from the API up to date. */
   async ensure(pod: PodManifest, signal: AbortSignal): Promise<void> {
-    const { files } = this.#context;
+    const { files, settings } = this.#context;
     const uid = pod.metadata.uid ?? '';
     const owner = ownerOf(pod);
     for (const volume of pod.spec.volumes ?? []) {
@@ -34,7 +34,7 @@ export class Volumes {
       const folder = volumeFolder(uid, volume.name);
       if (source.kind === 'emptyDir') {
         const { medium, sizeLimit } = source.source;
-        const memory = medium === 'Memory' ? { memory: sizeLimit === undefined ? {} : { sizeBytes: bytesOf(sizeLimit) } } : {};
+        const memory = medium === 'Memory' ? { memory: { sizeBytes: memoryVolumeBytes(pod, sizeLimit, settings.allocatable.memoryBytes) } } : {};
         await files.makeFolder(folder, { mode: medium === 'Memory' ? STICKY : OPEN_TO_ALL, ...owner, ...memory }, signal);
       } else {
         const isPublic = source.kind === 'configMap';
