@@ -20,6 +20,8 @@ const HOST = 'n1';
 const START_MS = 300_000;
 const BACK_MS = 60_000;
 const TRUE_MS = 45_000;
+/** A new pod needs half a minute where its guest is emulated and the host busy. */
+const PROBE_MS = 150_000;
 const REBOOTED_MS = 180_000;
 /** The guest ends shims that serve nothing after a minute. */
 const GONE_MS = 120_000;
@@ -84,7 +86,7 @@ export class VirtualNodeFaults {
     const rebooted = victim === 'guest';
     await this.#eventually(`${what}: all is true again`, () => (rebooted ? this.#rebooted() : this.#settled()), rebooted ? REBOOTED_MS : TRUE_MS);
     const recovery = { component: victim.replace(/^n1\//, ''), backMs: back - begun, trueMs: performance.now() - back };
-    await this.#eventually(`${what}: ${probe} has run once`, () => this.#hasRun(probe, rebooted), TRUE_MS);
+    await this.#eventually(`${what}: ${probe} has run once`, () => this.#hasRun(probe, rebooted), PROBE_MS);
     await this.#eventually(`${what}: nothing is there that nobody owns`, () => this.#agrees(), TRUE_MS);
     await this.#eventually(`${what}: the way in is open`, async () => await this.cluster.kubectl('-n', NAMESPACE, 'exec', 'plain', '--', 'echo', 'here') === 'here\n', TRUE_MS);
     // That it goes without a trace is seen at the latest in the end.
