@@ -7,6 +7,7 @@ import { KubeClient } from '../../src/kube/client.ts';
 import { HttpTransport, loadKubeconfig } from '../../src/kube/transport.ts';
 import type { ClusterStatus } from '../../src/local/cluster.ts';
 import { statusOf } from '../env/cluster.ts';
+import { tied } from '../env/tied.ts';
 import { LibvirtHypervisor } from '../../src/vm/drivers/libvirt/hypervisor.ts';
 
 export const yado = join(import.meta.dirname, '../../src/bin/yado.ts');
@@ -31,7 +32,7 @@ export async function startBenchCluster(name: string, ...args: readonly string[]
   const folder = await mkdtemp(join(tmpdir(), 'yado-bench-'));
   const kubeconfig = join(folder, 'kubeconfig');
   const started = performance.now();
-  const up = spawn(process.execPath, [yado, 'up', '--name', name, '--state-root', folder, '--kubeconfig', kubeconfig, '--tied', ...args], { stdio: ['ignore', 'inherit', 'inherit'] });
+  const up = spawn('setpriv', [...tied, yado, 'up', '--name', name, '--state-root', folder, '--kubeconfig', kubeconfig, '--tied', ...args], { stdio: ['ignore', 'inherit', 'inherit'] });
   const ended = new Promise<void>((resolve) => up.once('close', () => resolve()));
   const status = await readyStatus(name, folder);
   const upMs = performance.now() - started;

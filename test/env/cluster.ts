@@ -15,6 +15,7 @@ import type { ClusterStatus } from '../../src/local/cluster.ts';
 import { ControlClient } from '../../src/local/control-client.ts';
 import { clusterLayout } from '../../src/local/layout.ts';
 import { readRecord } from '../../src/local/record.ts';
+import { tied } from './tied.ts';
 
 const yado = join(import.meta.dirname, '../../src/bin/yado.ts');
 /** Ready binaries make a test independent of the toolchain's cache. */
@@ -43,7 +44,7 @@ export async function startTestCluster({ name, nodes = 2, chart = false, imports
   const place = ['--name', cluster, '--state-root', folder];
   const binaries = ready === undefined ? [] : ['--binaries', ready];
   const started = performance.now();
-  const up = spawn(process.execPath, [yado, 'up', ...place, '--nodes', String(nodes), '--no-kubeconfig', '--tied', ...binaries, ...(chart ? ['--chart'] : []), ...imports.flatMap((file) => ['--import', file]), ...storage.flatMap((kind) => ['--storage', kind])], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const up = spawn('setpriv', [...tied, yado, 'up', ...place, '--nodes', String(nodes), '--no-kubeconfig', '--tied', ...binaries, ...(chart ? ['--chart'] : []), ...imports.flatMap((file) => ['--import', file]), ...storage.flatMap((kind) => ['--storage', kind])], { stdio: ['ignore', 'pipe', 'pipe'] });
   let said = '';
   for (const stream of [up.stdout, up.stderr]) stream.on('data', (chunk: Buffer) => { said = (said + chunk.toString('utf8')).slice(-20_000); });
   const ended = new Promise<void>((resolve) => up.once('close', () => resolve()));
