@@ -74,24 +74,27 @@ export class VirtualNodeFaults {
     }
   }
 
-  /** Kills one thing while a new pod is on its way, waits until all is well, and looks at everything. */
-  async kill(victim: Victim, next: () => number, count: number): Promise<Recovery> {
-    const what = `kill ${count}, of ${victim}`;
+  /** Kills one thing after the other while a new pod is on its way, waits until all is well, and looks at everything. */
+  async kill(round: readonly Victim[], next: () => number, count: number): Promise<readonly Recovery[]> {
+    const what = `round ${count}, of ${round.join(', ')}`;
     const probe = `probe-${count}`;
     await this.cluster.apply(NAMESPACE, podInside(probe, probeSpec));
-    await delay(Math.floor(next() * LEAD_MS));
-    const begun = performance.now();
-    await this.#killNow(what, victim);
-    const back = performance.now();
-    const rebooted = victim === 'guest';
+    const kills: { readonly component: string; readonly begun: number; readonly back: number }[] = [];
+    for (const victim of round) {
+      await delay(Math.floor(next() * LEAD_MS));
+      const begun = performance.now();
+      await this.#killNow(`${what}: ${victim}`, victim);
+      kills.push({ component: victim.replace(/^n1\//, ''), begun, back: performance.now() });
+    }
+    const rebooted = round.includes('guest');
     await this.#eventually(`${what}: all is true again`, () => (rebooted ? this.#rebooted() : this.#settled()), rebooted ? REBOOTED_MS : TRUE_MS);
-    const recovery = { component: victim.replace(/^n1\//, ''), backMs: back - begun, trueMs: performance.now() - back };
+    const trueAt = performance.now();
     await this.#eventually(`${what}: ${probe} has run once`, () => this.#hasRun(probe, rebooted), PROBE_MS);
     await this.#eventually(`${what}: nothing is there that nobody owns`, () => this.#agrees(), TRUE_MS);
     await this.#eventually(`${what}: the way in is open`, async () => await this.cluster.kubectl('-n', NAMESPACE, 'exec', 'plain', '--', 'echo', 'here') === 'here\n', TRUE_MS);
     // That it goes without a trace is seen at the latest in the end.
     await this.cluster.client.delete(pods, { name: probe, namespace: NAMESPACE });
-    return recovery;
+    return kills.map(({ component, begun, back }) => ({ component, backMs: back - begun, trueMs: trueAt - back }));
   }
 
   /** Removes the pods, then the machine; nothing is left of either. */
