@@ -79,6 +79,7 @@ export class FakeApi implements Transport {
     const target = path.replace(/\/(status|approval)$/, '');
     switch (request.method) {
       case 'GET':
+        if (!this.objects.has(path) && isObjectPath(path)) throw error(request, 404, 'NotFound');
         return this.objects.get(path) ?? this.#list(path, new URLSearchParams(query));
       case 'POST': {
         const object = JSON.parse(request.body ?? '') as Json;
@@ -128,6 +129,12 @@ export class FakeApi implements Transport {
   #tell(collection: string, event: unknown): void {
     for (const watcher of this.#watchers) if (watcher.collection === collection) watcher.stream.push(`${JSON.stringify(event)}\n`);
   }
+}
+
+/** Whether one object of the API lies there, not a collection. */
+function isObjectPath(path: string): boolean {
+  const [, rest = ''] = /^\/(?:api\/[^/]+|apis\/[^/]+\/[^/]+)\/(.*)$/.exec(path) ?? [];
+  return rest !== '' && rest.split('/').length % 2 === 0;
 }
 
 function error(request: TransportRequest, status: number, reason?: string): ApiError {

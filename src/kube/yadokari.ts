@@ -1,6 +1,7 @@
 import { API_VERSION } from '../api/group.ts';
 import type { InstanceTypeSpec } from '../api/instance-type.ts';
 import type { PodPlacement, PodStatus as YadoPodStatus } from '../api/pod.ts';
+import type { StorageBackendSpec, StorageBackendStatus } from '../api/storage-backend.ts';
 import type { VirtualMachineImageSpec, VirtualMachineImageStatus } from '../api/virtual-machine-image.ts';
 import type { VirtualMachineStatus } from '../api/virtual-machine-status.ts';
 import type { VirtualMachineSpec } from '../api/virtual-machine.ts';
@@ -27,7 +28,13 @@ export interface InstanceType extends KubeObject {
   readonly spec: InstanceTypeSpec;
 }
 
+export interface StorageBackend extends KubeObject {
+  readonly spec: StorageBackendSpec;
+  readonly status?: StorageBackendStatus;
+}
+
 export const virtualMachines = defineResource<VirtualMachine>(API_VERSION, 'VirtualMachine', 'virtualmachines');
 export const yadoPods = defineResource<YadoPod>(API_VERSION, 'Pod', 'pods');
 export const virtualMachineImages = defineResource<VirtualMachineImage>(API_VERSION, 'VirtualMachineImage', 'virtualmachineimages');
 export const instanceTypes = defineResource<InstanceType>(API_VERSION, 'InstanceType', 'instancetypes');
+export const storageBackends = defineResource<StorageBackend>(API_VERSION, 'StorageBackend', 'storagebackends', false);

@@ -9,10 +9,11 @@ import type { EventRecorder } from '../kube/event-recorder.ts';
 import { Informer, type Change } from '../kube/informer.ts';
 import type { ManagerOptions } from '../kube/manager.ts';
 import { controllerOf, keyFor, keyOf, type KubeObject, type ObjectKey } from '../kube/object.ts';
-import { instanceTypes, virtualMachineImages, virtualMachines, yadoPods, type VirtualMachine, type YadoPod } from '../kube/yadokari.ts';
+import { instanceTypes, storageBackends, virtualMachineImages, virtualMachines, yadoPods, type VirtualMachine, type YadoPod } from '../kube/yadokari.ts';
 import type { Ipam } from '../network/port.ts';
 import { ALL_NODES, GoneNodesReconciler } from './node/controller.ts';
 import { machineNameOf, PodReconciler } from './pod/controller.ts';
+import { StorageBackendReconciler } from './storage-backend/controller.ts';
 import type { AnchorOptions } from './virtual-machine/anchor.ts';
 import { VirtualMachineReconciler } from './virtual-machine/controller.ts';
 import { VirtualMachineImageReconciler } from './virtual-machine-image/controller.ts';
@@ -45,6 +46,7 @@ export function createControllers(options: OperatorOptions): Required<Pick<Manag
   const images = new Informer(client, virtualMachineImages, { log });
   const types = new Informer(client, instanceTypes, { log });
   const budgets = new Informer(client, podDisruptionBudgets, { log, labelSelector: LABEL_VIRTUAL_MACHINE });
+  const backends = new Informer(client, storageBackends, { log });
   const nodeInformer = new Informer(client, nodes, { log });
   const requests = new Informer(client, certificateSigningRequests, { log });
 
@@ -74,6 +76,8 @@ export function createControllers(options: OperatorOptions): Required<Pick<Manag
       .watch(workloads),
     new Controller({ name: 'virtual-machine-image', reconcile: new VirtualMachineImageReconciler({ client, images, clock }).reconcile, log, clock, metrics })
       .watch(images),
+    new Controller({ name: 'storage-backend', reconcile: new StorageBackendReconciler({ client, backends, clock }).reconcile, log, clock, metrics })
+      .watch(backends),
     new Controller({ name: 'virtual-node', reconcile: new VirtualNodeReconciler({ ...options, vms, nodes: nodeInformer, hasPodNetwork: options.ipam !== undefined }).reconcile, log, clock, metrics })
       .watchMapped(vms, (vm) => (vm.spec.containerHost === undefined ? [] : [keyOf(vm)]))
       .watchMapped(nodeInformer, (node) => machinesOfNode(vms, node), isMoreThanHeartbeat),
@@ -87,7 +91,7 @@ export function createControllers(options: OperatorOptions): Required<Pick<Manag
     goneNodes.enqueue(ALL_NODES);
     controllers.push(goneNodes);
   }
-  return { informers: [vms, anchors, corePods, workloads, ourPods, images, types, nodeInformer, budgets], background: [requests], controllers };
+  return { informers: [vms, anchors, corePods, workloads, ourPods, images, types, backends, nodeInformer, budgets], background: [requests], controllers };
 }
 
 function imagesOf(vm: VirtualMachine): readonly string[] {

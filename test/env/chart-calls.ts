@@ -14,11 +14,12 @@ const watching = ['list', 'watch'];
 
 /** Every call of operator and agent, the native network's included. What is not here, they have no right to. */
 export const chartCalls: readonly Call[] = [
-  { who: 'operator', why: 'watch what users write', verbs: watching, resources: ours('virtualmachines', 'pods', 'virtualmachineimages', 'instancetypes') },
+  { who: 'operator', why: 'watch what users write', verbs: watching, resources: ours('virtualmachines', 'pods', 'virtualmachineimages', 'instancetypes', 'storagebackends') },
   { who: 'operator', why: 'put its finalizer on machines and take it off', verbs: ['patch'], resources: ours('virtualmachines') },
   { who: 'operator', why: 'make a machine for a pod of its own, and stop it', verbs: ['create', 'patch'], resources: ours('virtualmachines') },
-  { who: 'operator', why: 'say what is true in each status', verbs: ['patch'], resources: ours('virtualmachines/status', 'pods/status', 'virtualmachineimages/status') },
-  { who: 'operator', why: 'own what blocks the deletion of its owner', verbs: ['update'], resources: ours('virtualmachines/finalizers', 'pods/finalizers') },
+  { who: 'operator', why: 'say what is true in each status', verbs: ['patch'], resources: ours('virtualmachines/status', 'pods/status', 'virtualmachineimages/status', 'storagebackends/status') },
+  { who: 'operator', why: 'own what blocks the deletion of its owner', verbs: ['update'], resources: ours('virtualmachines/finalizers', 'pods/finalizers', 'storagebackends/finalizers') },
+  { who: 'operator', why: 'make the classes of a backend', verbs: ['get', 'create', 'patch'], resources: ['storage.k8s.io/storageclasses', 'storage.k8s.io/csidrivers', 'snapshot.storage.k8s.io/volumesnapshotclasses'] },
   { who: 'operator', why: 'make, look at and delete anchors and pods', verbs: ['get', ...watching, 'create', 'delete'], resources: core('pods') },
   { who: 'operator', why: 'let go of the anchors of a lost node', verbs: ['patch'], resources: core('pods') },
   { who: 'operator', why: 'keep machines from being evicted', verbs: [...watching, 'create', 'delete'], resources: ['policy/poddisruptionbudgets'] },

@@ -15,6 +15,7 @@
     - pods
     - virtualmachineimages
     - instancetypes
+    - storagebackends
   verbs:
     - list
     - watch
@@ -24,6 +25,7 @@
     - virtualmachines/status
     - pods/status
     - virtualmachineimages/status
+    - storagebackends/status
   verbs:
     - patch
 - apiGroups:
@@ -44,6 +46,29 @@
     - create
     - patch
     - delete
+- apiGroups:
+    - yadokari.dev
+  resources:
+    - storagebackends/finalizers
+  verbs:
+    - update
+- apiGroups:
+    - storage.k8s.io
+  resources:
+    - storageclasses
+    - csidrivers
+  verbs:
+    - get
+    - create
+    - patch
+- apiGroups:
+    - snapshot.storage.k8s.io
+  resources:
+    - volumesnapshotclasses
+  verbs:
+    - get
+    - create
+    - patch
 - apiGroups:
     - policy
   resources:

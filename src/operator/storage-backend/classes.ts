@@ -1,0 +1,41 @@
+import { API_VERSION } from '../../api/group.ts';
+import type { StorageDriver, StorageDriverKind } from '../../api/storage-drivers.ts';
+import type { Applied } from '../../kube/client.ts';
+import type { StorageBackend } from '../../kube/yadokari.ts';
+
+/** What sets the kinds of volumes apart for Kubernetes. */
+const TRAITS: Readonly<Record<StorageDriverKind, { readonly binding: 'Immediate' | 'WaitForFirstConsumer'; readonly fsGroupPolicy: 'File' | 'ReadWriteOnceWithFSType' }>> = {
+  // A volume is made on the node that its first pod is on.
+  local: { binding: 'WaitForFirstConsumer', fsGroupPolicy: 'File' },
+  nfs: { binding: 'Immediate', fsGroupPolicy: 'File' },
+  rbd: { binding: 'Immediate', fsGroupPolicy: 'ReadWriteOnceWithFSType' },
+  cephfs: { binding: 'Immediate', fsGroupPolicy: 'File' },
+};
+
+const DEFAULT_CLASS = 'storageclass.kubernetes.io/is-default-class';
+const DEFAULT_SNAPSHOT_CLASS = 'snapshot.storage.kubernetes.io/is-default-class';
+
+export interface ClassesOf {
+  readonly csiDriver: Applied;
+  readonly storageClass: Applied;
+  readonly snapshotClass: Applied;
+}
+
+/** What the API has for one driver of a backend; owned by the backend, and gone with it. */
+export function classesOf({ metadata, spec: { classes = {} } }: StorageBackend, { kind, name, className }: StorageDriver): ClassesOf {
+  const { binding, fsGroupPolicy } = TRAITS[kind];
+  const isDefault = String(classes.default === true && className === metadata.name);
+  const { reclaimPolicy = 'Delete', parameters } = classes;
+  const owned = (of: string, annotations: Readonly<Record<string, string>> = {}) => ({
+    name: of, annotations, labels: { 'app.kubernetes.io/managed-by': 'yadokari' },
+    ownerReferences: [{ apiVersion: API_VERSION, kind: 'StorageBackend', name: metadata.name, uid: metadata.uid ?? '', controller: true }],
+  });
+  return {
+    csiDriver: { metadata: owned(name), spec: { attachRequired: false, podInfoOnMount: false, fsGroupPolicy, volumeLifecycleModes: ['Persistent'] } },
+    storageClass: {
+      metadata: owned(className, { [DEFAULT_CLASS]: isDefault }), provisioner: name, volumeBindingMode: binding, allowVolumeExpansion: true, reclaimPolicy,
+      ...(parameters === undefined ? {} : { parameters }),
+    },
+    snapshotClass: { metadata: owned(className, { [DEFAULT_SNAPSHOT_CLASS]: isDefault }), driver: name, deletionPolicy: reclaimPolicy },
+  };
+}
