@@ -51,9 +51,9 @@ export class FaultGuest {
     };
   }
 
-  /** Kills the only process of the name, and returns once init has started another. */
+  /** Kills the only process of the name, which may be on its way after another kill, and returns once init has started another. */
   async kill(name: string): Promise<void> {
-    const said = await this.shell(`old=$(pidof ${name}); kill -9 $old || exit 0; for i in $(seq 200); do new=$(pidof ${name}); [ -n "$new" ] && [ "$new" != "$old" ] && echo again && exit 0; usleep 50000; done`);
+    const said = await this.shell(`for i in $(seq 200); do old=$(pidof ${name}); [ -n "$old" ] && break; usleep 50000; done; kill -9 $old || exit 0; for i in $(seq 200); do new=$(pidof ${name}); [ -n "$new" ] && [ "$new" != "$old" ] && echo again && exit 0; usleep 50000; done`);
     if (said !== 'again') throw new Error(`${name} does not run again in the guest: ${said}`);
   }
 
