@@ -51,9 +51,11 @@ export class FaultGuest {
     };
   }
 
-  /** Kills the only process of the name, and returns once init has started another. */
+  /** Kills what init runs by this name, which may be on its way after another kill, and returns once init has started another. */
   async kill(name: string): Promise<void> {
-    const said = await this.shell(`old=$(pidof ${name}); kill -9 $old || exit 0; for i in $(seq 200); do new=$(pidof ${name}); [ -n "$new" ] && [ "$new" != "$old" ] && echo again && exit 0; usleep 50000; done`);
+    // Pods are given their links by programs of the same file.
+    const said = await this.shell(`pid_of() { for pid in $(pidof ${name}); do grep -q '^PPid:.1$' /proc/$pid/status 2>/dev/null && echo $pid; done; }
+for i in $(seq 100); do old=$(pid_of); [ -n "$old" ] && break; usleep 50000; done; kill -9 $old || exit 0; for i in $(seq 100); do new=$(pid_of); [ -n "$new" ] && [ "$new" != "$old" ] && echo again && exit 0; usleep 50000; done; ps`);
     if (said !== 'again') throw new Error(`${name} does not run again in the guest: ${said}`);
   }
 

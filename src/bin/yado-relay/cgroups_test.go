@@ -23,3 +23,18 @@ func TestCgroupsWithoutAPodAreOrphans(t *testing.T) {
 		t.Errorf("found %q", found)
 	}
 }
+
+func TestOnlyWhoWaitsForNobodyIsHalfMade(t *testing.T) {
+	proc := t.TempDir()
+	for pid, about := range map[string][2]string{"10": {"runc:[2:INIT]", "1"}, "11": {"runc:[2:INIT]", "9"}, "12": {"sleep", "1"}} {
+		os.MkdirAll(filepath.Join(proc, pid), 0o755)
+		os.WriteFile(filepath.Join(proc, pid, "comm"), []byte(about[0]+"\n"), 0o644)
+		stat := pid + " (" + about[0] + ") S " + about[1] + " 0 0 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 55 0 0"
+		os.WriteFile(filepath.Join(proc, pid, "stat"), []byte(stat), 0o644)
+	}
+	for pid, wanted := range map[string]bool{"10": true, "11": false, "12": false, "13": false} {
+		if isHalfMade(proc, pid) != wanted {
+			t.Errorf("%s: not %v", pid, wanted)
+		}
+	}
+}

@@ -1,9 +1,6 @@
 package main
 
-import (
-	"os"
-	"time"
-)
+import "time"
 
 // A slow guest takes seconds to make the next part of a pod, so only what has been of no use for several looks is.
 const (
@@ -19,7 +16,7 @@ func keepHouse(given settings) {
 		cgroups = stillIdle(cgroups, orphanedCgroups(cgroupRoot, given.pods))
 		for folder, looks := range cgroups {
 			if looks >= houseLooks {
-				os.Remove(folder)
+				removeCgroup(folder)
 			}
 		}
 	}
