@@ -1,10 +1,16 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
+import { driverName } from '../api/storage-drivers.ts';
+import { systemClock } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
 import { createLog } from '../base/log.ts';
+import { KubeClient } from '../kube/client.ts';
+import { HttpTransport, loadKubeconfig } from '../kube/transport.ts';
+import { BackendSource, type BackendDescription } from '../storage/backend-source.ts';
 import { backends, type BackendKind } from '../storage/backends.ts';
 import { CsiDriver } from '../storage/csi/driver.ts';
+import { reportDriver } from '../storage/driver-report.ts';
 
 interface Options {
   readonly backend: BackendKind;
@@ -13,6 +19,9 @@ interface Options {
   readonly socket: string;
   readonly registrationFolder?: string;
   readonly stateDirectory: string;
+  readonly storageBackend?: string;
+  readonly report: boolean;
+  readonly kubeconfig?: string;
   readonly settings?: string;
   readonly secretFolder?: string;
   readonly logLevel: string;
@@ -23,13 +32,16 @@ const VERSION = '0.2.0-dev';
 const program = new Command('yado-csi')
   .description('a CSI driver for volumes of one backend')
   .addOption(new Option('--backend <kind>', 'where volumes are made').choices(Object.keys(backends)).makeOptionMandatory())
-  .option('--name <name>', "name of the driver (default: the backend's, with .csi.yadokari.dev)")
+  .option('--storage-backend <name>', 'the StorageBackend that is served; its settings and its Secret are read from the API, and the driver ends when they change')
+  .option('--report', 'say in the status of the StorageBackend whether it is reached', false)
+  .option('--kubeconfig <file>', 'how the API is reached (default: as a pod)')
+  .option('--name <name>', 'name of the driver (default: of the StorageBackend)')
   .requiredOption('--node <name>', 'name of the Node')
   .option('--socket <path>', 'unix socket to serve on', '/var/lib/kubelet/plugins/yadokari/csi.sock')
   .option('--registration-folder <folder>', "the kubelet's folder for sockets of plugins; without it the kubelet is not told")
   .option('--state-directory <folder>', 'what the driver keeps on this node', '/var/lib/yadokari/volumes')
-  .option('--settings <file>', 'JSON: what the StorageBackend says under the name of its kind')
-  .option('--secret-folder <folder>', 'a file for each key of the Secret that the StorageBackend names')
+  .option('--settings <file>', 'without a StorageBackend: JSON of what it would say under the name of its kind')
+  .option('--secret-folder <folder>', 'without a StorageBackend: a file for each key of its Secret')
   .option('--log-level <level>', 'trace, debug, info, warn or error', 'info')
   .parse();
 const options = program.opts<Options>();
@@ -39,22 +51,33 @@ const stop = Promise.withResolvers<void>();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.resolve());
 
 try {
-  await using opened = await backends[options.backend]({
-    node: options.node, stateDirectory: options.stateDirectory, log,
-    settings: options.settings === undefined ? {} : JSON.parse(await readFile(options.settings, 'utf8')),
-    secret: await secretOf(options.secretFolder),
-  });
-  const { registrationFolder, socket } = options;
+  const life = new AbortController();
+  const { signal } = life;
+  void stop.promise.then(() => life.abort(new Error('the driver is to end')));
+  const { storageBackend: backendName, kubeconfig, registrationFolder, socket, backend: kind, node } = options;
+  const client = backendName === undefined ? undefined : new KubeClient(new HttpTransport(loadKubeconfig(kubeconfig === undefined ? {} : { kubeconfig })));
+  const source = client === undefined || backendName === undefined ? undefined : new BackendSource({ client, name: backendName, kind, clock: systemClock, log });
+  const described = source === undefined ? await fromFiles() : await source.wait(signal);
+  const name = options.name ?? driverName(kind, backendName ?? kind);
+  await using opened = await backends[kind]({ node, stateDirectory: options.stateDirectory, log, ...described });
   await using _driver = await CsiDriver.start({
-    name: options.name ?? `${options.backend}.csi.yadokari.dev`, version: VERSION, backend: opened.backend, socket, log,
-    node: { name: options.node, volumes: opened.volumes },
+    name, version: VERSION, backend: opened.backend, socket, log, node: { name: node, volumes: opened.volumes },
     ...(registrationFolder === undefined ? {} : { registrationFolder }),
   });
   log.info({ socket }, 'the driver serves');
+  if (options.report && client !== undefined && backendName !== undefined) void reportDriver({ client, name: backendName, driver: name, backend: opened.backend, clock: systemClock, log }, signal);
+  void source?.untilChanged(described, signal).then(() => {
+    log.info({ backend: backendName }, 'the StorageBackend has changed: the driver begins anew');
+    stop.resolve();
+  }, () => {});
   await stop.promise;
 } catch (error) {
   log.fatal({ error: messageOf(error) }, 'the driver ends');
   process.exitCode = 1;
+}
+
+async function fromFiles(): Promise<BackendDescription> {
+  return { settings: options.settings === undefined ? {} : JSON.parse(await readFile(options.settings, 'utf8')), secret: await secretOf(options.secretFolder) };
 }
 
 async function secretOf(folder: string | undefined): Promise<Readonly<Record<string, string>>> {

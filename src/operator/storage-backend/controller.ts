@@ -74,6 +74,8 @@ export class StorageBackendReconciler {
 
 function readyOf({ status }: StorageBackend, drivers: readonly StorageDriver[]): ConditionDraft {
   for (const { name, kind } of drivers) {
+    // Each node has its own.
+    if (kind === 'local') continue;
     const said = status?.drivers?.find((report) => report.name === name);
     if (said === undefined) return { type: 'Ready', status: 'Unknown', reason: 'DriverSilent', message: `no driver ${name} has said anything yet: is storage.${kind === 'rbd' || kind === 'cephfs' ? 'ceph' : kind} on in the chart, or was it added by yado storage add?` };
     if (!said.reachable) return notReady('Unreachable', `${name}: ${said.message ?? 'the backend cannot be reached'}`);
