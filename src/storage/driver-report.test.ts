@@ -27,7 +27,7 @@ it('writes when the backend is lost and found, and when what is left has changed
     await clock.advance(15_000);
     await delay(5);
     const writes = api.requests.filter((request) => request.startsWith('PATCH')).length;
-    const { drivers: [report] = [] } = (api.objects.get(`/apis/${API_VERSION}/storagebackends/ceph`) as unknown as { status: { drivers: { reachable: boolean; message?: string; availableBytes?: number }[] } }).status;
+    const { drivers: [report] } = (api.objects.get(`/apis/${API_VERSION}/storagebackends/ceph`) as unknown as { status: { drivers: { reachable: boolean; message?: string; availableBytes?: number }[] } }).status;
     return [writes, report?.reachable, report?.message, report?.availableBytes];
   };
   assert.deepEqual(await told(), [1, true, undefined, 1000]);

@@ -1,5 +1,6 @@
+import { driverName } from '../../api/storage-drivers.ts';
 import { leanNode } from '../lean-node.ts';
-import { driverName, type StorageKind, type StorageRecord } from './record.ts';
+import type { StorageKind, StorageRecord } from './record.ts';
 
 export interface NodeCommand {
   /** Of the component, without the node. */
@@ -17,7 +18,7 @@ export function storageCommands({ kinds, driverProgram, sidecars }: StorageRecor
     const socket = socketOf(kind);
     const common = [`--csi-address=${socket}`, `--kubeconfig=${KUBECONFIG}`];
     return [
-      { name: `csi-${kind}`, socket, command: [...leanNode(nodeExecutable), driverProgram, '--backend', kind, '--node', node, '--socket', socket, '--registration-folder', '/var/lib/kubelet/plugins_registry'] },
+      { name: `csi-${kind}`, socket, command: [...leanNode(nodeExecutable), driverProgram, '--backend', kind, '--storage-backend', kind, '--kubeconfig', KUBECONFIG, '--node', node, '--socket', socket, '--registration-folder', '/var/lib/kubelet/plugins_registry'] },
       { name: `csi-${kind}-provisioner`, command: [sidecars['csi-provisioner'], ...common, '--node-deployment', '--strict-topology', '--immediate-topology=false', '--extra-create-metadata'] },
       { name: `csi-${kind}-snapshotter`, command: [sidecars['csi-snapshotter'], ...common, '--node-deployment'] },
       // Any of them will do: nodes let the volumes grow themselves.
@@ -27,5 +28,5 @@ export function storageCommands({ kinds, driverProgram, sidecars }: StorageRecor
 }
 
 export function socketOf(kind: StorageKind): string {
-  return `/var/lib/kubelet/plugins/${driverName(kind)}/csi.sock`;
+  return `/var/lib/kubelet/plugins/${driverName(kind, kind)}/csi.sock`;
 }

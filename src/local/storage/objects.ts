@@ -1,5 +1,6 @@
+import { API_VERSION } from '../../api/group.ts';
 import type { Manifest } from '../control/system-objects.ts';
-import { driverName, type StorageKind, type StorageRecord } from './record.ts';
+import type { StorageKind, StorageRecord } from './record.ts';
 
 const RBAC = 'rbac.authorization.k8s.io';
 const SNAPSHOTS = 'snapshot.storage.k8s.io';
@@ -7,19 +8,12 @@ const USER = 'yadokari:csi';
 
 /** What a cluster with volumes needs in its API, beside the definitions of snapshots. */
 export function storageObjects({ kinds }: StorageRecord): readonly Manifest[] {
-  return [...rights(), ...kinds.flatMap(classes)];
+  return [...rights(), ...kinds.map((kind, index) => backendOf(kind, index === 0))];
 }
 
-function classes(kind: StorageKind): readonly Manifest[] {
-  const driver = driverName(kind);
-  return [
-    { apiVersion: 'storage.k8s.io/v1', kind: 'CSIDriver', metadata: { name: driver }, spec: { attachRequired: false, podInfoOnMount: false, fsGroupPolicy: 'File', volumeLifecycleModes: ['Persistent'] } },
-    {
-      apiVersion: 'storage.k8s.io/v1', kind: 'StorageClass', metadata: { name: kind, annotations: { 'storageclass.kubernetes.io/is-default-class': 'true' } },
-      provisioner: driver, volumeBindingMode: 'WaitForFirstConsumer', allowVolumeExpansion: true, reclaimPolicy: 'Delete',
-    },
-    { apiVersion: `${SNAPSHOTS}/v1`, kind: 'VolumeSnapshotClass', metadata: { name: kind, annotations: { 'snapshot.storage.kubernetes.io/is-default-class': 'true' } }, driver, deletionPolicy: 'Delete' },
-  ];
+/** Named as its kind; the operator makes its classes. */
+function backendOf(kind: StorageKind, isDefault: boolean): Manifest {
+  return { apiVersion: API_VERSION, kind: 'StorageBackend', metadata: { name: kind }, spec: { [kind]: {}, classes: { default: isDefault } } };
 }
 
 /** Just what the sidecars and the snapshot controller call. */
@@ -36,6 +30,7 @@ function rights(): readonly Manifest[] {
         rule('', ['persistentvolumeclaims/status'], ['patch', 'update']),
         rule('', ['nodes', 'pods'], read),
         rule('', ['events'], [...read, 'create', 'patch', 'update']),
+        rule('yadokari.dev', ['storagebackends'], ['get']),
         rule('storage.k8s.io', ['storageclasses', 'csinodes', 'volumeattachments', 'volumeattributesclasses'], read),
         rule(SNAPSHOTS, ['volumesnapshotclasses'], read),
         rule(SNAPSHOTS, ['volumesnapshots', 'volumesnapshotcontents'], [...read, 'create', 'patch', 'update', 'delete']),

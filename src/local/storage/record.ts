@@ -15,8 +15,3 @@ export interface StorageRecord {
   /** Folder of the definitions of snapshots. */
   readonly snapshotDefinitions: string;
 }
-
-/** Name of the driver for volumes of a kind, as PersistentVolumes have it. */
-export function driverName(kind: StorageKind): string {
-  return `${kind}.csi.yadokari.dev`;
-}
