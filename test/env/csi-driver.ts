@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -9,7 +9,8 @@ import { run } from '../../src/base/process.ts';
 import type { Method } from '../../src/base/grpc-services.ts';
 import type { BackendKind } from '../../src/storage/backends.ts';
 import { csiServices, type CsiCall } from '../../src/storage/csi/protocol.ts';
-import { mounts, unmount } from '../../src/storage/mounts.ts';
+import { processesOf } from '../../src/storage/drivers/ceph/daemons.ts';
+import { mounts, unmount, type Mount } from '../../src/storage/mounts.ts';
 
 const program = join(import.meta.dirname, '../../src/bin/yado-csi.ts');
 const READY_MS = 20_000;
@@ -71,11 +72,14 @@ export class CsiDriverUnderTest implements AsyncDisposable {
     }
   }
 
-  async kill(): Promise<void> {
+  /** With `children` whatever it runs itself ends too; what it has let go of stays. */
+  async kill({ children = false } = {}): Promise<void> {
     const child = this.#process;
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const own = children ? (await readFile(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8')).split(' ').filter((pid) => pid !== '') : [];
     const ended = once(child, 'exit');
     child.kill('SIGKILL');
+    for (const pid of own) endProcess(Number(pid));
     await ended;
   }
 
@@ -88,17 +92,39 @@ export class CsiDriverUnderTest implements AsyncDisposable {
     return promise;
   }
 
-  /** Mounts and loop devices that lead into this driver's folder. */
+  /** Mounts, loop devices and daemons that lead into this driver's folder. */
   async inUse(): Promise<readonly string[]> {
-    const devices = (await run('losetup', ['--noheadings', '--list', '--output', 'NAME,BACK-FILE'])).split('\n').filter((line) => line.includes(this.folder));
-    return [...(await mounts()).filter(({ target }) => target.startsWith(this.folder)).map(({ target }) => target), ...devices];
+    return [...(await this.#mounts()).map(({ target }) => target), ...await this.#devices(), ...(await this.#daemons()).map((pid) => `process ${pid}`)];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#client?.close();
     await this.kill();
-    for (const { target } of (await mounts()).filter((mount) => mount.target.startsWith(this.folder)).reverse()) await unmount(target);
-    for (const line of await this.inUse()) await run('losetup', ['--detach', line.split(' ')[0] ?? '']);
-    await rm(this.folder, { recursive: true, force: true });
+    const own = (await this.#mounts()).toReversed();
+    for (const { target } of own) if (!target.startsWith(join(this.folder, 'state'))) await unmount(target);
+    for (const line of await this.#devices()) await run('losetup', ['--detach', line.split(' ')[0] ?? '']);
+    for (const pid of await this.#daemons()) endProcess(pid);
+    for (const { target } of (await this.#mounts()).toReversed()) await run('umount', ['--lazy', '--', target]);
+    await rm(this.folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+  }
+
+  async #mounts(): Promise<readonly Mount[]> {
+    return (await mounts()).filter(({ target }) => target.startsWith(this.folder));
+  }
+
+  async #devices(): Promise<readonly string[]> {
+    return (await run('losetup', ['--noheadings', '--list', '--output', 'NAME,BACK-FILE'])).split('\n').filter((line) => line.includes(this.folder));
+  }
+
+  async #daemons(): Promise<readonly number[]> {
+    return (await Promise.all(['qemu-storage-daemon', 'ceph-fuse'].map((program) => processesOf(program, this.folder)))).flat();
+  }
+}
+
+function endProcess(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended by itself.
   }
 }

@@ -31,7 +31,6 @@ def connect(how):
     cluster = rados.Rados(rados_id=how["user"], conffile=None)
     for name, value in how["options"].items():
         cluster.conf_set(name, value)
-    cluster.conf_set("mon_host", ",".join(how["monitors"]))
     cluster.conf_set("key", how["key"])
     cluster.connect()
     return cluster

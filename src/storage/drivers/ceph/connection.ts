@@ -6,7 +6,7 @@ import type { Log } from '../../../base/log.ts';
 import { StorageError } from '../../port.ts';
 import { CLUSTER_PROGRAM } from './cluster-program.ts';
 import { CephError, ERRNO } from './errors.ts';
-import type { CephUser } from './settings.ts';
+import { monHostOf, type CephUser } from './settings.ts';
 
 export interface ConnectionOptions extends CephUser {
   readonly monitors: readonly string[];
@@ -97,7 +97,7 @@ export class CephConnection implements AsyncDisposable {
     createInterface({ input: child.stdout }).on('line', (line) => this.#answered(session, line));
     child.on('error', (error) => this.#lost(session, error.message));
     child.on('close', () => this.#lost(session, said.last.trim().split('\n').at(-1) ?? ''));
-    child.stdin.write(`${JSON.stringify(CLUSTER_PROGRAM)}\n${JSON.stringify({ user, key, monitors, options: OPTIONS })}\n`);
+    child.stdin.write(`${JSON.stringify(CLUSTER_PROGRAM)}\n${JSON.stringify({ user, key, options: { ...OPTIONS, mon_host: monHostOf({ monitors }) } })}\n`);
     log.debug({ monitors }, 'connecting to Ceph');
     return session;
   }

@@ -2,7 +2,7 @@ import { StorageError } from '../../port.ts';
 
 /** Where a cluster of Ceph is, and what of it is ours. */
 export interface CephSettings {
-  /** `host` or `host:port`. */
+  /** `host` or `host:port`; a port other than 3300 speaks the older protocol, unless `v2:` is before the host. */
   readonly monitors: readonly string[];
   /** Of images. */
   readonly pool?: string;
@@ -21,7 +21,7 @@ export interface CephUser {
   readonly key: string;
 }
 
-const MONITOR = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9][-.A-Za-z0-9]*)(:[0-9]{1,5})?$/;
+const MONITOR = /^(v[12]:)?(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9][-.A-Za-z0-9]*)(:[0-9]{1,5})?$/;
 const NAME = /^[A-Za-z0-9_][-.A-Za-z0-9_]*$/;
 const NAMES = ['pool', 'namespace', 'filesystem', 'group'] as const;
 
@@ -51,4 +51,9 @@ export function cephUser({ user, key }: Readonly<Record<string, string>>): CephU
 
 function fault(field: string, value: unknown, allowed: string): StorageError {
   return new StorageError('InvalidRequest', `${field} is ${value === undefined ? 'missing' : JSON.stringify(value)}: ${allowed}`, { disposition: 'stalled' });
+}
+
+/** Monitors as Ceph's configuration has them. Where the protocol is left open a key that is not taken looks like a monitor that is not there. */
+export function monHostOf({ monitors }: Pick<CephSettings, 'monitors'>): string {
+  return monitors.map((monitor) => (/^v[12]:/.test(monitor) || !/:[0-9]+$/.test(monitor) ? monitor : `${monitor.endsWith(':3300') ? 'v2' : 'v1'}:${monitor}`)).join(',');
 }
