@@ -1,4 +1,4 @@
-import { openRbd } from './drivers/ceph/open.ts';
+import { openCephfs, openRbd } from './drivers/ceph/open.ts';
 import { openLocal } from './drivers/local/open.ts';
 import type { OpenBackend } from './port.ts';
 
@@ -6,6 +6,7 @@ import type { OpenBackend } from './port.ts';
 export const backends = {
   local: openLocal,
   rbd: openRbd,
+  cephfs: openCephfs,
 } as const satisfies Readonly<Record<string, OpenBackend>>;
 
 export type BackendKind = keyof typeof backends;

@@ -66,10 +66,11 @@ export class CephConnection implements AsyncDisposable {
     return await answered as T;
   }
 
-  /** A command of a monitor, or of the manager; what it says, if anything. */
+  /** A command of a monitor, or of the manager; what it says, which is often nothing. */
   async command<T>(target: 'mon' | 'mgr', command: Readonly<Record<string, unknown>>): Promise<T> {
-    const said = await this.call<string>('command', { target, command: { format: 'json', ...command } });
-    return (said.trim() === '' ? undefined : JSON.parse(said)) as T;
+    const said = (await this.call<string>('command', { target, command: { format: 'json', ...command } })).trim();
+    // Some say a plain word whatever they are asked for.
+    return (/^[[{]/.test(said) ? JSON.parse(said) : said) as T;
   }
 
   /** Lets what is under way end, for a moment. */

@@ -1,7 +1,7 @@
 import { StorageError, type StorageErrorCode } from '../../port.ts';
 
 /** Numbers of errors that Ceph answers with: https://man7.org/linux/man-pages/man3/errno.3.html */
-export const ERRNO = { EPERM: 1, ENOENT: 2, EAGAIN: 11, EACCES: 13, EBUSY: 16, EEXIST: 17, EINVAL: 22, ENOSPC: 28, ENOTEMPTY: 39, ESHUTDOWN: 108, ETIMEDOUT: 110, EDQUOT: 122 } as const;
+export const ERRNO = { EPERM: 1, ENOENT: 2, EAGAIN: 11, EACCES: 13, EBUSY: 16, EEXIST: 17, EINVAL: 22, ENOSPC: 28, ENOTEMPTY: 39, EOPNOTSUPP: 95, ESHUTDOWN: 108, ETIMEDOUT: 110, EDQUOT: 122 } as const;
 
 const CODES: Readonly<Record<number, StorageErrorCode>> = {
   [ERRNO.ETIMEDOUT]: 'BackendUnreachable', [ERRNO.ESHUTDOWN]: 'BackendUnreachable',
