@@ -38,7 +38,8 @@ export class CsiDriverUnderTest implements AsyncDisposable {
     this.#args = args;
   }
 
-  static async start(backend: BackendUnderTest = { kind: 'local' }): Promise<CsiDriverUnderTest> {
+  /** With `ready` false it need not be able to make anything. */
+  static async start(backend: BackendUnderTest = { kind: 'local' }, { ready = true } = {}): Promise<CsiDriverUnderTest> {
     const folder = await mkdtemp(join(tmpdir(), 'yado-csi-'));
     const args = ['--backend', backend.kind];
     if (backend.settings !== undefined) {
@@ -51,7 +52,7 @@ export class CsiDriverUnderTest implements AsyncDisposable {
       args.push('--secret-folder', join(folder, 'secret'));
     }
     const driver = new CsiDriverUnderTest(folder, args);
-    await driver.run();
+    await driver.run({ ready });
     return driver;
   }
 
@@ -60,7 +61,7 @@ export class CsiDriverUnderTest implements AsyncDisposable {
   }
 
   /** Starts the process, again after a kill, and returns when it answers. */
-  async run(): Promise<void> {
+  async run({ ready = true } = {}): Promise<void> {
     const child = spawn(process.execPath, [program, ...this.#args, '--node', 'n1', '--socket', this.socket, '--state-directory', join(this.folder, 'state'), '--log-level', 'warn'], { stdio: ['ignore', 'inherit', 'inherit'] });
     this.#process = child;
     this.#client?.close();
@@ -68,7 +69,7 @@ export class CsiDriverUnderTest implements AsyncDisposable {
     for (const deadline = Date.now() + READY_MS; ; await delay(50)) {
       if (child.exitCode !== null) throw new Error(`the driver ended with ${child.exitCode}`);
       const answer = await this.call('Probe').catch((error: unknown) => (Date.now() > deadline ? Promise.reject(error) : undefined));
-      if (answer?.['ready']?.value === true) return;
+      if (answer !== undefined && (!ready || answer['ready']?.value === true)) return;
     }
   }
 

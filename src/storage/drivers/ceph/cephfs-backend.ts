@@ -13,7 +13,7 @@ export interface CephfsBackendOptions {
   readonly connection: CephConnection;
   readonly filesystem: string;
   readonly group: string;
-  /** How long a copy is waited for before whoever asked is told to come again. Default 20 000. */
+  /** How long a copy is waited for before whoever asked is told to come again. Default 45 000. */
   readonly patienceMs?: number;
 }
 
@@ -55,7 +55,8 @@ interface Opened {
 
 /** Quotas are counted in these by clients. */
 const RULE = { unitBytes: 4 * 2 ** 20 };
-const PATIENCE_MS = 20_000;
+/** A copy of nothing takes up to 15 s. */
+const PATIENCE_MS = 45_000;
 const POLL_MS = 200;
 const ALL: readonly Sharing[] = ['one node', 'many nodes, reading', 'many nodes'];
 

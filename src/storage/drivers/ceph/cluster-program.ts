@@ -1,7 +1,7 @@
 /**
  * Python's bindings are the only way to speak with Ceph without a program for each call. This one program holds the
  * connection: it reads a line with itself, a line with the connection, and then requests, several at once:
- * `{"id", "call", "args"}` is answered by `{"id", "result"}` or `{"id", "error": {"errno", "message"}}`. It decides
+ * `{"id", "call", "args"}` is answered by `{"id", "result"}` or `{"id", "error": {"errno", "message", "invalid"}}`. It decides
  * nothing. When its input ends it finishes what was asked, gives back what it has locked, and ends.
  */
 export const CLUSTER_PROGRAM = String.raw`
@@ -23,9 +23,12 @@ def say(message):
         sys.stdout.write(text)
         sys.stdout.flush()
 
+class NoPool(Exception):
+    pass
+
 def fault(error):
     number = getattr(error, "errno", None)
-    return {"errno": abs(number) if isinstance(number, int) else 0, "message": "%s: %s" % (type(error).__name__, error)}
+    return {"errno": abs(number) if isinstance(number, int) else 0, "message": "%s: %s" % (type(error).__name__, error), "invalid": isinstance(error, NoPool)}
 
 def connect(how):
     cluster = rados.Rados(rados_id=how["user"], conffile=None)
@@ -46,7 +49,10 @@ class Calls:
         with self.guard:
             known = self.places.get((pool, namespace))
             if known is None:
-                known = self.cluster.open_ioctx(pool)
+                try:
+                    known = self.cluster.open_ioctx(pool)
+                except rados.ObjectNotFound:
+                    raise NoPool("there is no pool %s" % pool)
                 known.set_namespace(namespace)
                 self.places[(pool, namespace)] = known
             return known

@@ -39,6 +39,19 @@ interface Pending {
   readonly reject: (error: unknown) => void;
 }
 
+interface Fault {
+  readonly errno: number;
+  readonly message: string;
+  /** What is asked for can never be, as the cluster is. */
+  readonly invalid: boolean;
+}
+
+interface Answer {
+  readonly id: number;
+  readonly result?: unknown;
+  readonly error?: Fault;
+}
+
 /** One process that is connected, until it ends; a connection has a new one then. */
 interface Session {
   readonly child: Child;
@@ -104,16 +117,16 @@ export class CephConnection implements AsyncDisposable {
   }
 
   #answered(session: Session, line: string): void {
-    const { id, result, error } = JSON.parse(line) as { readonly id: number; readonly result?: unknown; readonly error?: { readonly errno: number; readonly message: string } };
+    const { id, result, error } = JSON.parse(line) as Answer;
     const waiting = session.pending.get(id);
     session.pending.delete(id);
     if (error === undefined) return waiting?.resolve(result);
-    waiting?.reject(id === 0 ? this.#notConnected(error) : new CephError(error.errno, `Ceph says: ${error.message}`));
+    waiting?.reject(id === 0 ? this.#notConnected(error) : errorOf(error));
     // Who was shut out stays so for as long as the connection is.
     if (error.errno === ERRNO.ESHUTDOWN) this.#end(session);
   }
 
-  #notConnected({ errno, message }: { readonly errno: number; readonly message: string }): StorageError {
+  #notConnected({ errno, message }: Fault): StorageError {
     const { user, monitors } = this.#options;
     const refused = errno === ERRNO.EACCES || errno === ERRNO.EPERM;
     return new StorageError('BackendUnreachable', refused
@@ -147,4 +160,8 @@ export class CephConnection implements AsyncDisposable {
     for (const { reject } of session.pending.values()) reject(new StorageError('BackendUnreachable', `the connection to Ceph has ended${why === '' ? '' : `: ${why}`}`));
     session.pending.clear();
   }
+}
+
+function errorOf({ errno, message, invalid }: Fault): StorageError {
+  return invalid ? new StorageError('InvalidRequest', `Ceph says: ${message}`, { disposition: 'stalled' }) : new CephError(errno, `Ceph says: ${message}`);
 }

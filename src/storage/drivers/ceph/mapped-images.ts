@@ -46,10 +46,10 @@ export class MappedImages implements AttachedImages {
     return there();
   }
 
-  async attach(_: string, image: string): Promise<string> {
+  async attach(_: string, image: string, readOnly: boolean): Promise<string> {
     const [known] = await this.#mapped((one) => one.image === image);
     if (known !== undefined) return known.device;
-    const text = mapRequest(await addressesOf(this.#options.settings.monitors), this.#options, image);
+    const text = mapRequest(await addressesOf(this.#options.settings.monitors), this.#options, image, readOnly);
     await writeFile(join(this.#bus, 'add_single_major'), text).catch((error: unknown) => {
       throw new StorageError(errnoOf(error) === 'ENOENT' ? 'VolumeNotFound' : 'BackendUnreachable', `the kernel cannot map image ${image}: ${messageOf(error)}`, { cause: error });
     });
@@ -91,9 +91,9 @@ export class MappedImages implements AttachedImages {
 }
 
 /** What the kernel is told; nobody but it sees this. Its newer protocol is to be asked for. */
-export function mapRequest(addresses: readonly string[], { place: { pool, namespace }, user: { user, key } }: MappedImagesOptions, image: string): string {
+export function mapRequest(addresses: readonly string[], { place: { pool, namespace }, user: { user, key } }: MappedImagesOptions, image: string, readOnly: boolean): string {
   const newer = addresses.every((address) => address.endsWith(':3300'));
-  const options = [`name=${user}`, `secret=${key}`, ...(newer ? ['ms_mode=prefer-crc'] : []), ...(namespace === undefined ? [] : [`_pool_ns=${namespace}`])];
+  const options = [`name=${user}`, `secret=${key}`, ...(readOnly ? ['ro'] : []), ...(newer ? ['ms_mode=prefer-crc'] : []), ...(namespace === undefined ? [] : [`_pool_ns=${namespace}`])];
   return `${addresses.join(',')} ${options.join(',')} ${pool} ${image} -`;
 }
 

@@ -4,7 +4,7 @@ import type { RbdBackend } from './rbd-backend.ts';
 /** A way to have images as devices of this node. Calls may be repeated. */
 export interface AttachedImages {
   /** Path of the device. */
-  attach(id: string, image: string): Promise<string>;
+  attach(id: string, image: string, readOnly: boolean): Promise<string>;
   detach(id: string): Promise<void>;
   /** The device has at least this many bytes afterwards. */
   refresh(id: string, sizeBytes: number): Promise<void>;
@@ -20,9 +20,9 @@ export class RbdNodeVolumes implements NodeVolumes {
     this.#images = images;
   }
 
-  async attach({ id }: VolumeReference): Promise<Attachment> {
+  async attach({ id, readOnly }: VolumeReference): Promise<Attachment> {
     const { image } = await this.#backend.imageOf(id);
-    return { kind: 'device', path: await this.#images.attach(id, image) };
+    return { kind: 'device', path: await this.#images.attach(id, image, readOnly) };
   }
 
   /** Ceph is not asked: it may be out of reach just now. */

@@ -38,7 +38,7 @@ export class ServedImages implements AttachedImages {
     this.#options = options;
   }
 
-  async attach(id: string, image: string): Promise<string> {
+  async attach(id: string, image: string, readOnly: boolean): Promise<string> {
     const folder = this.#folderOf(id);
     if (!await this.#serves(folder)) {
       await this.#end(folder);
@@ -48,7 +48,7 @@ export class ServedImages implements AttachedImages {
       });
     }
     const [known] = await loopsOf(folder);
-    return known ?? (await run('losetup', ['--find', '--show', '--direct-io=on', join(folder, 'data')])).trim();
+    return known ?? (await run('losetup', ['--find', '--show', '--direct-io=on', ...(readOnly ? ['--read-only'] : []), join(folder, 'data')])).trim();
   }
 
   async detach(id: string): Promise<void> {

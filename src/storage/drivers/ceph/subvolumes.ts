@@ -1,5 +1,5 @@
 import type { CephConnection } from './connection.ts';
-import { instead } from './errors.ts';
+import { CephError, ERRNO, instead } from './errors.ts';
 
 export interface SubvolumesOptions {
   readonly connection: CephConnection;
@@ -42,6 +42,9 @@ export class Subvolumes {
   /** Whatever there is of one that is not whole. */
   async discard(name: string): Promise<void> {
     await this.#command('clone cancel', { clone_name: name }).catch(instead(undefined, 'ENOENT', 'EINVAL', 'EOPNOTSUPP'));
+    // A copy that is removed while Ceph is at it holds up all that come after it.
+    const state = await this.cloneState(name);
+    if (state === 'pending' || state === 'in-progress') throw new CephError(ERRNO.EAGAIN, `the copy ${name} is still ${state}`);
     await this.#command('subvolume rm', { sub_name: name, force: true }).catch(instead(undefined, 'ENOENT'));
   }
 
@@ -58,9 +61,9 @@ export class Subvolumes {
     await this.#command('subvolume snapshot clone', { sub_name: name, snap_name: snapshot, target_sub_name: copy, target_group_name: this.#options.group }).catch(instead(undefined, 'EEXIST'));
   }
 
-  /** Undefined when it was never begun. */
+  /** Undefined when it was never begun, or is no copy. */
   async cloneState(copy: string): Promise<CloneState | undefined> {
-    const said = await this.#command<{ readonly status: { readonly state: CloneState } } | undefined>('clone status', { clone_name: copy }).catch(instead(undefined, 'ENOENT'));
+    const said = await this.#command<{ readonly status: { readonly state: CloneState } } | undefined>('clone status', { clone_name: copy }).catch(instead(undefined, 'ENOENT', 'EOPNOTSUPP'));
     return said?.status.state;
   }
 
