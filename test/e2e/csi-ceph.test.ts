@@ -4,8 +4,12 @@ import { once } from 'node:events';
 import { appendFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { silentLog } from '../../src/base/log.ts';
 import { silentProgress } from '../../src/base/progress.ts';
 import { run } from '../../src/base/process.ts';
+import { CephConnection } from '../../src/storage/drivers/ceph/connection.ts';
+import { fence } from '../../src/storage/drivers/ceph/fence.ts';
+import { RbdBackend } from '../../src/storage/drivers/ceph/rbd-backend.ts';
 import { ensurePackages } from '../../src/local/packages.ts';
 import { CephCluster } from '../env/ceph-cluster.ts';
 import { cephPackages } from '../env/ceph-packages.ts';
@@ -25,6 +29,10 @@ describe('the CSI drivers for Ceph', { timeout: 1_800_000 }, () => {
     settings: { monitors: ceph.monitors, ...(kind === 'rbd' ? { pool: 'disks', namespace: 'one' } : { filesystem: 'files' }), ...more },
   });
 
+  const connect = (kind: 'rbd' | 'cephfs'): CephConnection => new CephConnection({ monitors: ceph.monitors, user: `yado-${kind}`, key: keys[kind], log: silentLog });
+  /** Addresses of all who have files open. */
+  const clientsOfFiles = async (): Promise<readonly string[]> => (JSON.parse(await ceph.ceph('tell', 'mds.a', 'session', 'ls')) as readonly { readonly inst: string }[]).map(({ inst }) => inst.replace(/^.* (v[12]:)?/, ''));
+
   before(async () => {
     await ensurePackages({ progress: silentProgress, install: true, extra: cephPackages, environment: process.env });
     ceph = await CephCluster.start();
@@ -34,7 +42,7 @@ describe('the CSI drivers for Ceph', { timeout: 1_800_000 }, () => {
     // No more than is needed: what works with these works.
     keys = {
       rbd: await ceph.user('yado-rbd', { mon: 'profile rbd', osd: 'profile rbd pool=disks namespace=one', mgr: 'profile rbd pool=disks' }),
-      cephfs: await ceph.user('yado-cephfs', { mon: 'allow r', mgr: 'allow rw', mds: 'allow rw', osd: 'allow rw tag cephfs data=files, allow rwx tag cephfs metadata=files' }),
+      cephfs: await ceph.user('yado-cephfs', { mon: 'allow r, allow command "osd blocklist"', mgr: 'allow rw', mds: 'allow rw', osd: 'allow rw tag cephfs data=files, allow rwx tag cephfs metadata=files' }),
     };
   });
   after(() => ceph?.[Symbol.asyncDispose]());
@@ -109,12 +117,44 @@ describe('the CSI drivers for Ceph', { timeout: 1_800_000 }, () => {
       const there = new CsiVolumes(other);
       const [here, away] = [await volumes.publish(id, 'raw', block('MULTI_NODE_MULTI_WRITER')), await there.publish(id, 'raw', block('MULTI_NODE_MULTI_WRITER'))];
       for (const [from, to, content] of [[here, away, 'from here'], [away, here, 'from away']] as const) {
-        await run('dd', [`of=${from}`, 'bs=4096', 'conv=notrunc,sync,fsync', 'oflag=direct', 'iflag=fullblock', 'status=none'], { input: content.padEnd(4096, '.') });
+        await writeBlock(from, content);
         assert.ok((await run('dd', [`if=${to}`, 'bs=4096', 'count=1', 'iflag=direct', 'status=none'])).startsWith(content));
       }
       await there.unpublish(id, 'raw');
       assert.deepEqual(await other.inUse(), []);
       await volumes.unpublishAndRemove(id, 'raw');
+      await nothingIsLeft();
+    });
+
+    it('shuts out a node that may be dead or not, so that another can go on', async () => {
+      const id = await volumes.create('fenced', { volumeCapabilities: [block()] });
+      const path = await volumes.publish(id, 'fenced', block());
+      await using connection = connect('rbd');
+      const clients = await new RbdBackend(connection, { pool: 'disks', namespace: 'one' }).clientsOf(id);
+      assert.equal(clients.length, 1);
+      for (const client of clients) await fence(connection, client, 600);
+      await assert.rejects(writeBlock(path, 'never'), /Input\/output error/);
+      await using other = await CsiDriverUnderTest.start(backendOf('rbd'));
+      const there = new CsiVolumes(other);
+      await writeBlock(await there.publish(id, 'fenced', block()), 'goes on');
+      await there.unpublish(id, 'fenced');
+      await volumes.unpublishAndRemove(id, 'fenced');
+      await nothingIsLeft();
+    });
+
+    it('lets many nodes read the files of one', async () => {
+      const reading = mountable('', 'MULTI_NODE_READER_ONLY');
+      const id = await volumes.create('read', { volumeCapabilities: [mountable(), reading] });
+      await writeFile(join(await volumes.publish(id, 'read'), 'file'), 'written once', { flush: true });
+      await volumes.unpublish(id, 'read');
+      await using other = await CsiDriverUnderTest.start(backendOf('rbd'));
+      const there = new CsiVolumes(other);
+      for (const path of [await volumes.publish(id, 'read', reading), await there.publish(id, 'read', reading)]) {
+        assert.equal(await readFile(join(path, 'file'), 'utf8'), 'written once');
+        await assert.rejects(writeFile(join(path, 'file'), 'x'), { code: 'EROFS' });
+      }
+      await there.unpublish(id, 'read');
+      await volumes.unpublishAndRemove(id, 'read');
       await nothingIsLeft();
     });
 
@@ -224,7 +264,8 @@ describe('the CSI drivers for Ceph', { timeout: 1_800_000 }, () => {
       const fill = async (mebibytes: number): Promise<void> => {
         for (let count = 0; count < mebibytes; count += 1) await appendFile(join(path, 'large'), Buffer.alloc(MI), { flush: true });
       };
-      await assert.rejects(fill(80), { code: 'EDQUOT' });
+      // EDQUOT, which Node has no name for.
+      await assert.rejects(fill(80), { errno: -122 });
       await volumes.expand(id, 'full', 128 * MI);
       assert.equal(await volumes.totalBytes(id, 'full'), 128 * MI);
       await fill(40);
@@ -257,6 +298,27 @@ describe('the CSI drivers for Ceph', { timeout: 1_800_000 }, () => {
       });
     }
 
+    it('shuts out a node that may be dead or not, and that alone', async () => {
+      const id = await create('fenced');
+      await using other = await CsiDriverUnderTest.start(backendOf('cephfs'));
+      const there = new CsiVolumes(other);
+      const before = await clientsOfFiles();
+      const path = await there.publish(id, 'fenced', shared);
+      await writeFile(join(path, 'file'), 'kept', { flush: true });
+      const [client, ...none] = (await clientsOfFiles()).filter((address) => !before.includes(address));
+      assert.ok(client !== undefined && none.length === 0);
+      const here = await volumes.publish(id, 'fenced', shared);
+      await using connection = connect('cephfs');
+      await fence(connection, client, 600);
+      await assert.rejects(writeFile(join(path, 'other'), 'never', { flush: true }), /ESHUTDOWN/);
+      assert.equal(await readFile(join(here, 'file'), 'utf8'), 'kept');
+      await writeFile(join(here, 'file'), 'goes on', { flush: true });
+      await there.unpublish(id, 'fenced');
+      assert.deepEqual(await other.inUse(), []);
+      await volumes.unpublishAndRemove(id, 'fenced');
+      await nothingIsLeft();
+    });
+
     it('says that the cluster is away when it is, and goes on when it is back', async () => {
       const id = await create('meanwhile');
       const path = await volumes.publish(id, 'meanwhile', shared);
@@ -282,6 +344,11 @@ describe('the CSI drivers for Ceph', { timeout: 1_800_000 }, () => {
     describeKills('files', () => ({ driver, volumes, nothingIsLeft, capability: shared }));
   });
 });
+
+/** Writes past all caches. */
+async function writeBlock(device: string, content: string): Promise<void> {
+  await run('dd', [`of=${device}`, 'bs=4096', 'conv=notrunc,sync,fsync', 'oflag=direct', 'iflag=fullblock', 'status=none'], { input: content.padEnd(4096, '.') });
+}
 
 async function leftBy(driver: CsiDriverUnderTest): Promise<readonly unknown[]> {
   return [...(await driver.call('ListVolumes'))['entries'], ...(await driver.call('ListSnapshots'))['entries'], ...await driver.inUse()];

@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -10,10 +11,11 @@ import type { Method } from '../../src/base/grpc-services.ts';
 import type { BackendKind } from '../../src/storage/backends.ts';
 import { csiServices, type CsiCall } from '../../src/storage/csi/protocol.ts';
 import { processesOf } from '../../src/storage/drivers/ceph/daemons.ts';
-import { mounts, unmount, type Mount } from '../../src/storage/mounts.ts';
+import { mounts, type Mount } from '../../src/storage/mounts.ts';
 
 const program = join(import.meta.dirname, '../../src/bin/yado-csi.ts');
 const READY_MS = 20_000;
+const PREFIX = 'yado-csi-';
 
 export interface BackendUnderTest {
   readonly kind: BackendKind;
@@ -40,7 +42,8 @@ export class CsiDriverUnderTest implements AsyncDisposable {
 
   /** With `ready` false it need not be able to make anything. */
   static async start(backend: BackendUnderTest = { kind: 'local' }, { ready = true } = {}): Promise<CsiDriverUnderTest> {
-    const folder = await mkdtemp(join(tmpdir(), 'yado-csi-'));
+    await clearAbandoned();
+    const folder = await mkdtemp(join(tmpdir(), `${PREFIX}${process.pid}-`));
     const args = ['--backend', backend.kind];
     if (backend.settings !== undefined) {
       await writeFile(join(folder, 'settings.json'), JSON.stringify(backend.settings));
@@ -62,7 +65,7 @@ export class CsiDriverUnderTest implements AsyncDisposable {
 
   /** Starts the process, again after a kill, and returns when it answers. */
   async run({ ready = true } = {}): Promise<void> {
-    const child = spawn(process.execPath, [program, ...this.#args, '--node', 'n1', '--socket', this.socket, '--state-directory', join(this.folder, 'state'), '--log-level', 'warn'], { stdio: ['ignore', 'inherit', 'inherit'] });
+    const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', process.execPath, program, ...this.#args, '--node', 'n1', '--socket', this.socket, '--state-directory', join(this.folder, 'state'), '--log-level', 'warn'], { stdio: ['ignore', 'inherit', 'inherit'] });
     this.#process = child;
     this.#client?.close();
     this.#client = new Client(`unix://${this.socket}`, credentials.createInsecure(), { 'grpc.initial_reconnect_backoff_ms': 50, 'grpc.max_reconnect_backoff_ms': 200 });
@@ -95,30 +98,44 @@ export class CsiDriverUnderTest implements AsyncDisposable {
 
   /** Mounts, loop devices and daemons that lead into this driver's folder. */
   async inUse(): Promise<readonly string[]> {
-    return [...(await this.#mounts()).map(({ target }) => target), ...await this.#devices(), ...(await this.#daemons()).map((pid) => `process ${pid}`)];
+    const { folder } = this;
+    return [...(await mountsIn(folder)).map(({ target }) => target), ...await devicesOf(folder), ...(await daemonsOf(folder)).map((pid) => `process ${pid}`)];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#client?.close();
     await this.kill();
-    const own = (await this.#mounts()).toReversed();
-    for (const { target } of own) if (!target.startsWith(join(this.folder, 'state'))) await unmount(target);
-    for (const line of await this.#devices()) await run('losetup', ['--detach', line.split(' ')[0] ?? '']);
-    for (const pid of await this.#daemons()) endProcess(pid);
-    for (const { target } of (await this.#mounts()).toReversed()) await run('umount', ['--lazy', '--', target]);
-    await rm(this.folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+    await clear(this.folder);
   }
+}
 
-  async #mounts(): Promise<readonly Mount[]> {
-    return (await mounts()).filter(({ target }) => target.startsWith(this.folder));
-  }
+async function mountsIn(folder: string): Promise<readonly Mount[]> {
+  return (await mounts()).filter(({ target }) => target.startsWith(folder));
+}
 
-  async #devices(): Promise<readonly string[]> {
-    return (await run('losetup', ['--noheadings', '--list', '--output', 'NAME,BACK-FILE'])).split('\n').filter((line) => line.includes(this.folder));
-  }
+async function devicesOf(folder: string): Promise<readonly string[]> {
+  return (await run('losetup', ['--noheadings', '--list', '--output', 'NAME,BACK-FILE'])).split('\n').filter((line) => line.includes(folder));
+}
 
-  async #daemons(): Promise<readonly number[]> {
-    return (await Promise.all(['qemu-storage-daemon', 'ceph-fuse'].map((program) => processesOf(program, this.folder)))).flat();
+async function daemonsOf(folder: string): Promise<readonly number[]> {
+  return (await Promise.all(['qemu-storage-daemon', 'ceph-fuse'].map((program) => processesOf(program, folder)))).flat();
+}
+
+/** Removes all that a driver has left. */
+async function clear(folder: string): Promise<void> {
+  const volumes = (await mountsIn(folder)).filter(({ target }) => !target.startsWith(join(folder, 'state')));
+  for (const { target } of volumes.toReversed()) await run('umount', ['--lazy', '--', target]);
+  for (const line of await devicesOf(folder)) await run('losetup', ['--detach', line.split(' ')[0] ?? '']);
+  for (const pid of await daemonsOf(folder)) endProcess(pid);
+  for (const { target } of (await mountsIn(folder)).toReversed()) await run('umount', ['--lazy', '--', target]);
+  await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+}
+
+/** Removes what tests have left that could not clean up. */
+async function clearAbandoned(): Promise<void> {
+  for (const name of (await readdir(tmpdir())).filter((file) => file.startsWith(PREFIX))) {
+    const owner = name.slice(PREFIX.length).split('-')[0] ?? '';
+    if (/^\d+$/.test(owner) && !existsSync(`/proc/${owner}`)) await clear(join(tmpdir(), name));
   }
 }
 

@@ -1,4 +1,3 @@
-import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { run } from '../../../base/process.ts';
 import { CLUSTER_PROGRAM } from './cluster-program.ts';

@@ -64,6 +64,12 @@ class Calls:
             raise OSError(abs(number), said)
         return out.decode("utf-8")
 
+    def fence(self, address, seconds, **_):
+        # A number without a point is none to a monitor.
+        self.command("mon", {"prefix": "osd blocklist", "blocklistop": "add", "addr": address, "expire": float(seconds)})
+        # Whoever is asked by us from now on knows of it.
+        self.cluster.wait_for_latest_osdmap()
+
     def records(self, io, object, **_):
         found, after = {}, ""
         while True:

@@ -164,6 +164,11 @@ export class RbdBackend implements Backend {
     return this.#ready(id);
   }
 
+  /** Addresses of those who have the volume open for writing; for fencing. */
+  async clientsOf(id: string): Promise<readonly string[]> {
+    return (await this.#images.info((await this.#ready(id)).image))?.watchers ?? [];
+  }
+
   async #ready(id: string): Promise<VolumeRecord> {
     const known = await this.#volumes.get(id);
     if (known?.state !== 'ready') throw missingVolume(id);
