@@ -327,8 +327,9 @@ describe('the CSI drivers for Ceph', { timeout: 1_800_000 }, () => {
       await assert.rejects(volumes.create('later'), /UNAVAILABLE/);
       assert.equal((await driver.call('Probe'))['ready'].value, false);
       assert.ok(Date.now() - begunAt < 2 * SURELY_MS);
-      await writeFile(join(path, 'file'), 'while the monitor is away');
+      const written = writeFile(join(path, 'file'), 'while the monitor is away');
       ceph.run('mon');
+      await written;
       const later = await again(() => volumes.create('later'));
       assert.equal((await driver.call('Probe'))['ready'].value, true);
       await volumes.remove(later);
