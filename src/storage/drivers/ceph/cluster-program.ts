@@ -14,6 +14,8 @@ LAST_SECONDS = 60
 PAGE = 1000
 # LIBRADOS_LOCK_FLAG_MAY_RENEW
 MAY_RENEW = 1
+# RBD_SNAP_NAMESPACE_TYPE_*
+USER, TRASH = 0, 3
 
 output = threading.Lock()
 
@@ -154,7 +156,8 @@ class Calls:
                 parent = None
             return {
                 "id": image.id(), "sizeBytes": image.size(), "parent": parent,
-                "snapshots": [one["name"] for one in image.list_snaps() if one["namespace"] == 0],
+                "snapshots": [one["name"] for one in image.list_snaps() if one["namespace"] == USER],
+                "trashed": len([one for one in image.list_snaps() if one["namespace"] == TRASH]),
                 "watchers": [one["addr"] for one in image.watchers_list()],
             }
 
@@ -190,6 +193,15 @@ class Calls:
     def remove_snapshot(self, io, name, snapshot, **_):
         with self.rbd().Image(io, name) as image:
             image.remove_snap(snapshot)
+
+    def purge_snapshots(self, io, name, **_):
+        with self.rbd().Image(io, name) as image:
+            for one in list(image.list_snaps()):
+                if one["namespace"] == TRASH:
+                    try:
+                        image.remove_snap_by_id(one["id"])
+                    except (self.rbd().ImageBusy, self.rbd().ImageNotFound):
+                        pass
 
     def rbd(self):
         # Whoever has file systems only need not have it.

@@ -61,11 +61,13 @@ interface Session {
 
 /** A connection to a cluster of Ceph that stays. It is made when it is first needed, and again after it was lost. */
 export class CephConnection implements AsyncDisposable {
+  readonly log: Log;
   readonly #options: ConnectionOptions;
   #session: Session | undefined;
   #next = 1;
 
   constructor(options: ConnectionOptions) {
+    this.log = options.log;
     this.#options = options;
   }
 
@@ -99,7 +101,7 @@ export class CephConnection implements AsyncDisposable {
   }
 
   #connect(): Session {
-    const { user, key, monitors, log } = this.#options;
+    const { user, key, monitors } = this.#options;
     // Neither arguments nor an environment have the key: anybody may read those.
     const child = spawn(existsSync(PYTHON) ? PYTHON : 'python3', ['-I', '-c', LOADER], { stdio: ['pipe', 'pipe', 'pipe'], env: { PATH: process.env['PATH'] ?? '' } });
     const pending = new Map<number, Pending>();
@@ -112,7 +114,7 @@ export class CephConnection implements AsyncDisposable {
     child.on('error', (error) => this.#lost(session, error.message));
     child.on('close', () => this.#lost(session, said.last.trim().split('\n').at(-1) ?? ''));
     child.stdin.write(`${JSON.stringify(CLUSTER_PROGRAM)}\n${JSON.stringify({ user, key, options: { ...OPTIONS, mon_host: monHostOf({ monitors }) } })}\n`);
-    log.debug({ monitors }, 'connecting to Ceph');
+    this.log.debug({ monitors }, 'connecting to Ceph');
     return session;
   }
 

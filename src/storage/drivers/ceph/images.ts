@@ -8,8 +8,9 @@ export interface ImageInfo {
   readonly sizeBytes: number;
   /** Pool, image and snapshot. */
   readonly parent: readonly [string, string, string] | null;
-  /** Not those that are kept for clones alone. */
   readonly snapshots: readonly string[];
+  /** Snapshots that were removed, and are kept for clones. */
+  readonly trashed: number;
   /** Addresses of those who may write to it now, or could until a moment ago. */
   readonly watchers: readonly string[];
 }
@@ -69,6 +70,11 @@ export class Images {
   /** Clones of it keep what they need. */
   async removeSnapshot(name: string, snapshot: string): Promise<void> {
     await this.#call('remove_snapshot', { name, snapshot }).catch(instead(undefined, 'ENOENT'));
+  }
+
+  /** Removes what is kept of snapshots for clones that are gone: whoever removes the last of these does, unless it is killed before. */
+  async purgeSnapshots(name: string): Promise<void> {
+    await this.#call('purge_snapshots', { name }).catch(instead(undefined, 'ENOENT'));
   }
 
   #call<T>(name: string, args: object, options: { readonly timeoutMs?: number } = {}): Promise<T> {
