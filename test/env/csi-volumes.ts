@@ -83,11 +83,14 @@ export async function runSanity(driver: CsiDriverUnderTest): Promise<{ readonly 
 
 /** What it gives when it gives something at last. */
 export async function again<T>(call: () => Promise<T>, patienceMs = 60_000): Promise<T> {
+  let telling: unknown;
   for (const giveUpAt = Date.now() + patienceMs; ; await delay(50)) {
     try {
       return await call();
     } catch (error) {
-      if (Date.now() > giveUpAt) throw error;
+      // That another call is under way says nothing of why that has not ended.
+      if (!String(error).includes('ABORTED')) telling = error;
+      if (Date.now() > giveUpAt) throw telling ?? error;
     }
   }
 }

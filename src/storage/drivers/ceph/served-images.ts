@@ -1,4 +1,4 @@
-import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '../../../base/errors.ts';
@@ -100,7 +100,7 @@ export class ServedImages implements AttachedImages {
   /** Nothing of it is there afterwards, whoever began it. */
   async #end(folder: string): Promise<void> {
     for (const giveUpAt = Date.now() + LOOP_MS; (await loopsOf(folder)).length > 0; await delay(20)) {
-      if (Date.now() > giveUpAt) throw new StorageError('VolumeInUse', `${(await loopsOf(folder)).join(', ')} is in use`);
+      if (Date.now() > giveUpAt) throw await inUse(await loopsOf(folder));
       for (const device of await loopsOf(folder)) await run('losetup', ['--detach', device]).catch(() => {});
     }
     const polite = await qmp(join(folder, 'qmp.sock'), { execute: 'quit' }).then(() => true, () => false);
@@ -114,4 +114,15 @@ export class ServedImages implements AttachedImages {
 async function loopsOf(folder: string): Promise<readonly string[]> {
   const lines = (await run('losetup', ['--noheadings', '--list', '--raw', '--output', 'NAME,BACK-FILE'])).split('\n');
   return lines.flatMap((line) => (line.includes(` ${folder}/`) ? [line.split(' ')[0] ?? ''] : []));
+}
+
+/** A mount namespace that somebody made meanwhile has a copy of each mount, and keeps it. */
+async function inUse(devices: readonly string[]): Promise<StorageError> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  const holders = await Promise.all(pids.map(async (pid) => {
+    const mounted = (await readFile(`/proc/${pid}/mounts`, 'utf8').catch(() => '')).split('\n');
+    return mounted.some((line) => devices.includes(line.split(' ')[0] ?? '')) ? [pid] : [];
+  }));
+  const where = holders.flat();
+  return new StorageError('VolumeInUse', `${devices.join(', ')} is in use${where.length === 0 ? '' : `: it is mounted where process ${where.slice(0, 5).join(', ')} runs`}`);
 }
