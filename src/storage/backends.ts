@@ -1,9 +1,12 @@
+import { openCephfs, openRbd } from './drivers/ceph/open.ts';
 import { openLocal } from './drivers/local/open.ts';
 import type { OpenBackend } from './port.ts';
 
 /** Every kind of backend that a driver can serve, by its name. */
 export const backends = {
   local: openLocal,
+  rbd: openRbd,
+  cephfs: openCephfs,
 } as const satisfies Readonly<Record<string, OpenBackend>>;
 
 export type BackendKind = keyof typeof backends;

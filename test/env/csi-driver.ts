@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -9,10 +10,12 @@ import { run } from '../../src/base/process.ts';
 import type { Method } from '../../src/base/grpc-services.ts';
 import type { BackendKind } from '../../src/storage/backends.ts';
 import { csiServices, type CsiCall } from '../../src/storage/csi/protocol.ts';
-import { mounts, unmount } from '../../src/storage/mounts.ts';
+import { processesOf } from '../../src/storage/drivers/ceph/daemons.ts';
+import { mounts, type Mount } from '../../src/storage/mounts.ts';
 
 const program = join(import.meta.dirname, '../../src/bin/yado-csi.ts');
 const READY_MS = 20_000;
+const PREFIX = 'yado-csi-';
 
 export interface BackendUnderTest {
   readonly kind: BackendKind;
@@ -37,8 +40,10 @@ export class CsiDriverUnderTest implements AsyncDisposable {
     this.#args = args;
   }
 
-  static async start(backend: BackendUnderTest = { kind: 'local' }): Promise<CsiDriverUnderTest> {
-    const folder = await mkdtemp(join(tmpdir(), 'yado-csi-'));
+  /** With `ready` false it need not be able to make anything. */
+  static async start(backend: BackendUnderTest = { kind: 'local' }, { ready = true } = {}): Promise<CsiDriverUnderTest> {
+    await clearAbandoned();
+    const folder = await mkdtemp(join(tmpdir(), `${PREFIX}${process.pid}-`));
     const args = ['--backend', backend.kind];
     if (backend.settings !== undefined) {
       await writeFile(join(folder, 'settings.json'), JSON.stringify(backend.settings));
@@ -50,7 +55,7 @@ export class CsiDriverUnderTest implements AsyncDisposable {
       args.push('--secret-folder', join(folder, 'secret'));
     }
     const driver = new CsiDriverUnderTest(folder, args);
-    await driver.run();
+    await driver.run({ ready });
     return driver;
   }
 
@@ -59,23 +64,26 @@ export class CsiDriverUnderTest implements AsyncDisposable {
   }
 
   /** Starts the process, again after a kill, and returns when it answers. */
-  async run(): Promise<void> {
-    const child = spawn(process.execPath, [program, ...this.#args, '--node', 'n1', '--socket', this.socket, '--state-directory', join(this.folder, 'state'), '--log-level', 'warn'], { stdio: ['ignore', 'inherit', 'inherit'] });
+  async run({ ready = true } = {}): Promise<void> {
+    const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', process.execPath, program, ...this.#args, '--node', 'n1', '--socket', this.socket, '--state-directory', join(this.folder, 'state'), '--log-level', 'warn'], { stdio: ['ignore', 'inherit', 'inherit'] });
     this.#process = child;
     this.#client?.close();
     this.#client = new Client(`unix://${this.socket}`, credentials.createInsecure(), { 'grpc.initial_reconnect_backoff_ms': 50, 'grpc.max_reconnect_backoff_ms': 200 });
     for (const deadline = Date.now() + READY_MS; ; await delay(50)) {
       if (child.exitCode !== null) throw new Error(`the driver ended with ${child.exitCode}`);
       const answer = await this.call('Probe').catch((error: unknown) => (Date.now() > deadline ? Promise.reject(error) : undefined));
-      if (answer?.['ready']?.value === true) return;
+      if (answer !== undefined && (!ready || answer['ready']?.value === true)) return;
     }
   }
 
-  async kill(): Promise<void> {
+  /** With `children` whatever it runs itself ends too; what it has let go of stays. */
+  async kill({ children = false } = {}): Promise<void> {
     const child = this.#process;
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const own = children ? (await readFile(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8')).split(' ').filter((pid) => pid !== '') : [];
     const ended = once(child, 'exit');
     child.kill('SIGKILL');
+    for (const pid of own) endProcess(Number(pid));
     await ended;
   }
 
@@ -88,17 +96,53 @@ export class CsiDriverUnderTest implements AsyncDisposable {
     return promise;
   }
 
-  /** Mounts and loop devices that lead into this driver's folder. */
+  /** Mounts, loop devices and daemons that lead into this driver's folder. */
   async inUse(): Promise<readonly string[]> {
-    const devices = (await run('losetup', ['--noheadings', '--list', '--output', 'NAME,BACK-FILE'])).split('\n').filter((line) => line.includes(this.folder));
-    return [...(await mounts()).filter(({ target }) => target.startsWith(this.folder)).map(({ target }) => target), ...devices];
+    const { folder } = this;
+    return [...(await mountsIn(folder)).map(({ target }) => target), ...await devicesOf(folder), ...(await daemonsOf(folder)).map((pid) => `process ${pid}`)];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#client?.close();
     await this.kill();
-    for (const { target } of (await mounts()).filter((mount) => mount.target.startsWith(this.folder)).reverse()) await unmount(target);
-    for (const line of await this.inUse()) await run('losetup', ['--detach', line.split(' ')[0] ?? '']);
-    await rm(this.folder, { recursive: true, force: true });
+    await clear(this.folder);
+  }
+}
+
+async function mountsIn(folder: string): Promise<readonly Mount[]> {
+  return (await mounts()).filter(({ target }) => target.startsWith(folder));
+}
+
+async function devicesOf(folder: string): Promise<readonly string[]> {
+  return (await run('losetup', ['--noheadings', '--list', '--output', 'NAME,BACK-FILE'])).split('\n').filter((line) => line.includes(folder));
+}
+
+async function daemonsOf(folder: string): Promise<readonly number[]> {
+  return (await Promise.all(['qemu-storage-daemon', 'ceph-fuse'].map((program) => processesOf(program, folder)))).flat();
+}
+
+/** Removes all that a driver has left. */
+async function clear(folder: string): Promise<void> {
+  const volumes = (await mountsIn(folder)).filter(({ target }) => !target.startsWith(join(folder, 'state')));
+  for (const { target } of volumes.toReversed()) await run('umount', ['--lazy', '--', target]);
+  for (const line of await devicesOf(folder)) await run('losetup', ['--detach', line.split(' ')[0] ?? '']);
+  for (const pid of await daemonsOf(folder)) endProcess(pid);
+  for (const { target } of (await mountsIn(folder)).toReversed()) await run('umount', ['--lazy', '--', target]);
+  await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+}
+
+/** Removes what tests have left that could not clean up. */
+async function clearAbandoned(): Promise<void> {
+  for (const name of (await readdir(tmpdir())).filter((file) => file.startsWith(PREFIX))) {
+    const owner = name.slice(PREFIX.length).split('-')[0] ?? '';
+    if (/^\d+$/.test(owner) && !existsSync(`/proc/${owner}`)) await clear(join(tmpdir(), name));
+  }
+}
+
+function endProcess(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended by itself.
   }
 }

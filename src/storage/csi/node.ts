@@ -46,8 +46,11 @@ export class CsiNode {
   async #stage(request: Message): Promise<object> {
     const staging = required(request, 'stagingTargetPath');
     const capability = capabilityOf(request['volumeCapability']);
-    const attached = await this.#attach(request, false);
-    if (capability.kind === 'filesystem' && (await mountAt(staging)) === undefined) await mountTree(attached, staging, capability);
+    // A file system that other nodes have mounted too must not be written to, not even by its own repair.
+    const reading = capability.sharing === 'many nodes, reading';
+    const attached = await this.#attach(request, reading);
+    const mountFlags = reading ? [...capability.mountFlags, 'ro'] : capability.mountFlags;
+    if (capability.kind === 'filesystem' && (await mountAt(staging)) === undefined) await mountTree(attached, staging, { ...capability, mountFlags });
     return {};
   }
 

@@ -1,0 +1,128 @@
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { messageOf } from '../../../base/errors.ts';
+import { run } from '../../../base/process.ts';
+import { mountAt } from '../../mounts.ts';
+import { StorageError } from '../../port.ts';
+import type { Place } from './catalog.ts';
+import { writeConf, writeKey } from './client-files.ts';
+import { endProcesses, leaveContainer, processesOf } from './daemons.ts';
+import type { AttachedImages } from './rbd-node.ts';
+import { qmp } from './qmp.ts';
+import type { CephSettings, CephUser } from './settings.ts';
+
+export interface ServedImagesOptions {
+  /** A folder here for each image that is attached. */
+  readonly folder: string;
+  readonly place: Place;
+  readonly settings: CephSettings;
+  readonly user: CephUser;
+}
+
+const PROGRAM = 'qemu-storage-daemon';
+const START_MS = 30_000;
+/** Until it has written and closed all. */
+const END_MS = 15_000;
+const LOOP_MS = 10_000;
+const SIZE_MS = 10_000;
+
+/**
+ * Images as loop devices, where the kernel cannot map them: a qemu-storage-daemon for each makes a file of it, which
+ * goes on when the driver ends. What is in its folder, and who runs for that, is all that is known.
+ */
+export class ServedImages implements AttachedImages {
+  readonly #options: ServedImagesOptions;
+
+  constructor(options: ServedImagesOptions) {
+    this.#options = options;
+  }
+
+  async attach(id: string, image: string, readOnly: boolean): Promise<string> {
+    const folder = this.#folderOf(id);
+    if (!await this.#serves(folder)) {
+      await this.#end(folder);
+      await this.#serve(folder, image).catch(async (error: unknown) => {
+        await this.#end(folder);
+        throw new StorageError('BackendUnreachable', `image ${image} cannot be opened on this node: ${messageOf(error)}`, { cause: error });
+      });
+    }
+    const [known] = await loopsOf(folder);
+    return known ?? (await run('losetup', ['--find', '--show', '--direct-io=on', ...(readOnly ? ['--read-only'] : []), join(folder, 'data')])).trim();
+  }
+
+  async detach(id: string): Promise<void> {
+    await this.#end(this.#folderOf(id));
+  }
+
+  async refresh(id: string, sizeBytes: number): Promise<void> {
+    const folder = this.#folderOf(id);
+    if (!await this.#serves(folder)) throw new StorageError('NotAttached', `volume ${id} is not attached on this node`);
+    await qmp(join(folder, 'qmp.sock'), { execute: 'block_resize', arguments: { 'node-name': 'image', size: sizeBytes } });
+    await this.#shows(join(folder, 'data'), sizeBytes);
+    for (const device of await loopsOf(folder)) await run('losetup', ['--set-capacity', device]);
+  }
+
+  #folderOf(id: string): string {
+    return join(this.#options.folder, id);
+  }
+
+  async #serves(folder: string): Promise<boolean> {
+    if ((await processesOf(PROGRAM, `${folder}/`)).length !== 1 || await mountAt(join(folder, 'data')) === undefined) return false;
+    return qmp(join(folder, 'qmp.sock')).then(() => true, () => false);
+  }
+
+  /** The kernel goes on with the size that it knows for a while, and a loop device takes that. */
+  async #shows(data: string, sizeBytes: number): Promise<void> {
+    for (const giveUpAt = Date.now() + SIZE_MS; (await stat(data)).size < sizeBytes; await delay(50)) {
+      if (Date.now() > giveUpAt) throw new StorageError('Failed', `${data} has not grown to ${sizeBytes} bytes`);
+    }
+  }
+
+  async #serve(folder: string, image: string): Promise<void> {
+    const { settings, user, place: { pool, namespace } } = this.#options;
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const [conf, key, data] = [await writeConf(folder, settings), await writeKey(folder, user), join(folder, 'data')];
+    await writeFile(data, '', { mode: 0o600 });
+    await run(PROGRAM, [
+      '--daemonize',
+      '--object', `secret,id=key,format=base64,file=${key}`,
+      '--blockdev', JSON.stringify({ driver: 'rbd', 'node-name': 'image', pool, ...(namespace === undefined ? {} : { namespace }), image, user: user.user, 'key-secret': 'key', conf, discard: 'unmap' }),
+      '--export', JSON.stringify({ type: 'fuse', id: 'file', 'node-name': 'image', mountpoint: data, writable: true, growable: false, 'allow-other': 'off' }),
+      '--chardev', `socket,id=control,server=on,wait=off,path=${join(folder, 'qmp.sock')}`,
+      '--monitor', 'control',
+    ], { timeoutMs: START_MS });
+    await leaveContainer(await processesOf(PROGRAM, `${folder}/`));
+    // It has read it by now.
+    await rm(key);
+  }
+
+  /** Nothing of it is there afterwards, whoever began it. */
+  async #end(folder: string): Promise<void> {
+    for (const giveUpAt = Date.now() + LOOP_MS; (await loopsOf(folder)).length > 0; await delay(20)) {
+      if (Date.now() > giveUpAt) throw await inUse(await loopsOf(folder));
+      for (const device of await loopsOf(folder)) await run('losetup', ['--detach', device]).catch(() => {});
+    }
+    const polite = await qmp(join(folder, 'qmp.sock'), { execute: 'quit' }).then(() => true, () => false);
+    await endProcesses(PROGRAM, `${folder}/`, polite ? END_MS : 0);
+    while (await mountAt(join(folder, 'data')) !== undefined) await run('umount', ['--lazy', '--', join(folder, 'data')]);
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Devices of what is in the folder. */
+async function loopsOf(folder: string): Promise<readonly string[]> {
+  const lines = (await run('losetup', ['--noheadings', '--list', '--raw', '--output', 'NAME,BACK-FILE'])).split('\n');
+  return lines.flatMap((line) => (line.includes(` ${folder}/`) ? [line.split(' ')[0] ?? ''] : []));
+}
+
+/** A mount namespace that somebody made meanwhile has a copy of each mount, and keeps it. */
+async function inUse(devices: readonly string[]): Promise<StorageError> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  const holders = await Promise.all(pids.map(async (pid) => {
+    const mounted = (await readFile(`/proc/${pid}/mounts`, 'utf8').catch(() => '')).split('\n');
+    return mounted.some((line) => devices.includes(line.split(' ')[0] ?? '')) ? [pid] : [];
+  }));
+  const where = holders.flat();
+  return new StorageError('VolumeInUse', `${devices.join(', ')} is in use${where.length === 0 ? '' : `: it is mounted where process ${where.slice(0, 5).join(', ')} runs`}`);
+}
