@@ -56,7 +56,7 @@ export class NfsBackend implements Backend {
     });
   }
 
-  remove(id: string, signal?: AbortSignal): Promise<void> {
+  async remove(id: string, signal?: AbortSignal): Promise<void> {
     return this.#inTurn.run(checked(id), async () => {
       const ground = await this.#ready(signal);
       await this.#site.withdraw(id);
@@ -76,7 +76,7 @@ export class NfsBackend implements Backend {
     return (await this.#volumes.list()).map(told);
   }
 
-  expand(id: string, sizeBytes: number, signal?: AbortSignal): Promise<StoredVolume> {
+  async expand(id: string, sizeBytes: number, signal?: AbortSignal): Promise<StoredVolume> {
     return this.#inTurn.run(checked(id), async () => {
       const ground = await this.#ready(signal);
       const known = await this.#existing(id);
@@ -108,7 +108,7 @@ export class NfsBackend implements Backend {
     });
   }
 
-  removeSnapshot(id: string, signal?: AbortSignal): Promise<void> {
+  async removeSnapshot(id: string, signal?: AbortSignal): Promise<void> {
     return this.#inTurn.run(checked(id), async () => this.#snapshots.remove(id, await this.#richly(signal)));
   }
 
@@ -127,7 +127,7 @@ export class NfsBackend implements Backend {
     return this.#change(id, (access) => withdrawn(access, address));
   }
 
-  #change(id: string, change: (access: Access) => Access): Promise<void> {
+  async #change(id: string, change: (access: Access) => Access): Promise<void> {
     return this.#inTurn.run(checked(id), async () => {
       await this.#ready();
       const known = await this.#existing(id);

@@ -1,6 +1,5 @@
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { randomUUID } from 'node:crypto';
 import { errnoOf } from '../../../base/errors.ts';
 import { StorageError } from '../../port.ts';
 import type { Access } from './access.ts';
@@ -42,7 +41,7 @@ export class GaneshaExports {
   /** No client reaches the volume any more. */
   async drop(id: string): Promise<void> {
     if (this.#inForce.get(id) === '') return;
-    await rm(this.#fileOf(id), { force: true });
+    for (const file of [this.#fileOf(id), this.#passingOf(id)]) await rm(file, { force: true });
     await this.#reader.read();
     this.#inForce.set(id, '');
   }
@@ -68,11 +67,15 @@ export class GaneshaExports {
     const known = await readFile(this.#fileOf(id), 'utf8').catch(nothing);
     if (known === text) return false;
     await mkdir(this.#folder, { recursive: true, mode: 0o755 });
-    // nfs-ganesha reads whatever is in the folder, whole or not.
-    const passing = join(dirname(this.#folder), `.${id}.${randomUUID()}`);
-    await writeFile(passing, text, { mode: 0o644 });
-    await rename(passing, this.#fileOf(id));
+    await writeFile(this.#passingOf(id), text, { mode: 0o644 });
+    // Where it is gone, whoever starts nfs-ganesha has put the same in place meanwhile.
+    await rename(this.#passingOf(id), this.#fileOf(id)).catch(nothing);
     return true;
+  }
+
+  /** nfs-ganesha reads whatever is in the folder, whole or not: files are made beside it. */
+  #passingOf(id: string): string {
+    return join(dirname(this.#folder), `.${id}`);
   }
 
   #fileOf(id: string): string {
