@@ -16,6 +16,7 @@ import type { Site, SnapshotRecord, VolumeRecord } from './site.ts';
 
 /** All that is done here can be repeated: better an error than to wait for ever. */
 const SOFTLY = ['soft', 'timeo=50', 'retrans=2'];
+const DENIED = ['EACCES', 'EPERM', 'EROFS'];
 /** What the kernel says of a mount that leads nowhere any more. */
 const LOST = ['ESTALE', 'EIO', 'ENOTCONN', 'ETIMEDOUT'];
 
@@ -26,8 +27,10 @@ export class ExportedSite implements Site {
   readonly snapshots: Shelf<SnapshotRecord>;
   readonly #settings: ExportedFolder;
   readonly #node: string;
+  /** Where it is mounted here. */
   readonly #mounted: string;
   readonly #inTurn = new InTurn();
+  #hasFolders = false;
 
   /** `folder` is the driver's own. */
   constructor(settings: ExportedFolder, folder: string, node: string) {
@@ -50,6 +53,7 @@ export class ExportedSite implements Site {
       await ensureAnswers(server, portOf(mountOptions), signal);
       if ((await mountAt(this.#mounted)) !== undefined && await this.#isLost()) await run('umount', ['--lazy', '--', this.#mounted]);
       if ((await mountAt(this.#mounted)) === undefined) await this.#mount();
+      if (!this.#hasFolders) await this.#makeFolders();
       return this.ground;
     });
   }
@@ -72,7 +76,16 @@ export class ExportedSite implements Site {
     } catch (error) {
       throw new StorageError('BackendUnreachable', `${source} cannot be mounted on node ${this.#node}: ${messageOf(error)}`, { cause: error });
     }
-    await Promise.all([this.volumes.ensure(), this.snapshots.ensure()]);
+  }
+
+  async #makeFolders(): Promise<void> {
+    try {
+      await this.volumes.ensure();
+    } catch (error) {
+      if (!DENIED.includes(errnoOf(error) ?? '')) throw error;
+      throw new StorageError('Failed', `root of node ${this.#node} may not write to ${this.#settings.server}:${this.#settings.export}: let it, on the server (no_root_squash, rw)`, { cause: error, disposition: 'stalled' });
+    }
+    this.#hasFolders = true;
   }
 
   async #isLost(): Promise<boolean> {

@@ -89,7 +89,10 @@ export class GaneshaServer implements AsyncDisposable {
       child.once('exit', (code, signal) => reject(new StorageError('BackendUnreachable', `nfs-ganesha ended with ${code ?? signal}; see ${this.files.logFile}`)));
     });
     failed.catch(() => {});
-    await Promise.race([failed, answers(address, port, this.#stopping.signal)]);
+    await Promise.race([failed, answers(address, port, this.#stopping.signal)]).catch((error: unknown) => {
+      child.kill('SIGKILL');
+      throw error;
+    });
   }
 
   /** One that a process has left which was killed. What clients held they get back from the next. */

@@ -12,7 +12,7 @@ import type { ManagedServer } from './settings.ts';
 import { Shelf } from './shelf.ts';
 import type { Published, Site, SnapshotRecord, VolumeRecord } from './site.ts';
 
-/** Volumes in a folder of this machine, exported one by one by the nfs-ganesha that runs beside us. */
+/** Volumes in a folder of this machine, exported one by one by the nfs-ganesha that runs beside us: it sees the same processes and, where the folder is on btrfs, the same mounts. */
 export class ManagedSite implements Site {
   readonly volumes: Shelf<VolumeRecord>;
   readonly snapshots: Shelf<SnapshotRecord>;
