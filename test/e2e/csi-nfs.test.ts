@@ -18,8 +18,8 @@ const hasNfs = /^nodev\s+nfs4$/m.test(await readFile('/proc/filesystems', 'utf8'
 
 describe('the CSI driver for volumes on NFS', { timeout: 1_800_000 }, () => {
   it('makes, exports and removes volumes, killed or not', async () => {
-    // What this starts, mounts and configures goes with its namespaces, also when it is killed.
-    const inside = `mount -t tmpfs run /run && ip link set lo up && exec "$0" --test-reporter=spec test/inside/nfs-controller.test.ts`;
+    // What this starts, mounts, configures and writes goes with its namespaces, also when it is killed.
+    const inside = `mount -t tmpfs run /run && ip link set lo up && TMPDIR=/run exec "$0" --test-reporter=spec test/inside/nfs-controller.test.ts`;
     const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', 'unshare', '--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', 'sh', '-c', inside, process.execPath], { cwd: root, env: plain(), stdio: ['ignore', 'inherit', 'inherit'] });
     assert.deepEqual(await once(child, 'exit'), [0, null]);
   });

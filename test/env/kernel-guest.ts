@@ -1,9 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { run } from '../../src/base/process.ts';
 import { cachedBuild } from '../../src/local/images/build-cache.ts';
 import { guestCommandLine, guestSources, guestTree, packGuest, unpackGuestPackages, type GuestModules } from '../../src/local/images/guest-image.ts';
 import { defaultCacheRoot } from '../../src/local/layout.ts';
@@ -28,20 +25,20 @@ mount -t overlay -o lowerdir=/lower,upperdir=/upper/files,workdir=/upper/work ov
 for name in proc sys dev; do mount --move /$name /new/$name 2>/dev/null || mount --rbind /$name /new/$name; done
 mkdir -p /new/dev/pts /new/dev/shm
 mount -t devpts devpts /new/dev/pts
-for name in run tmp dev/shm; do mount -t tmpfs $name /new/$name; done
+for name in run dev/shm; do mount -t tmpfs $name /new/$name; done
 cp -r /lib/modules /new/lib/
 chroot /new depmod 2>/dev/null
 hostname guest
 ip link set lo up
-sed 's/.* -- //' /new/proc/cmdline | base64 -d > /new/tmp/command
-chroot /new /bin/sh /tmp/command > /new/dev/console 2>&1
+sed 's/.* -- //' /new/proc/cmdline | base64 -d > /new/run/command
+chroot /new /bin/sh /run/command > /new/dev/console 2>&1
 echo "ended with $?" > /new/dev/console
 poweroff -f
 `;
 
 async function guestImage(): Promise<string> {
   return cachedBuild({
-    name: 'kernel-guest.tar', cacheFolder: join(defaultCacheRoot, 'images'), inputs: [await readFile(import.meta.filename, 'utf8'), ...await guestSources()],
+    name: 'kernel-guest.tar', cacheFolder: join(defaultCacheRoot, 'images'), inputs: [init, JSON.stringify(modules), ...await guestSources()],
     build: async (folder) => {
       const packages = await unpackGuestPackages({ folder });
       const tree = await guestTree(packages, modules);
@@ -57,32 +54,29 @@ export interface GuestRun {
 
 /** Runs a shell command on this machine's files under Debian's own kernel, emulated, and returns what it prints. It has no network but its own. */
 export async function runUnderDebianKernel(command: string, { memoryMiB, timeoutMs, onOutput }: { readonly memoryMiB: number; readonly timeoutMs: number; readonly onOutput?: (text: string) => void }): Promise<GuestRun> {
-  const folder = await mkdtemp(join(tmpdir(), 'yado-guest-'));
-  try {
-    await run('tar', ['-xf', await guestImage(), '-C', folder]);
-    const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', 'unshare', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', 'sh', '-c', script(command, memoryMiB), folder], { stdio: ['ignore', 'pipe', 'inherit'], timeout: timeoutMs, killSignal: 'SIGKILL' });
-    let output = '';
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      output += text;
-      onOutput?.(text);
-    });
-    await once(child, 'close');
-    const [, code] = /^ended with (\d+)\s*$/m.exec(output) ?? [];
-    return { exitCode: code === undefined ? undefined : Number(code), output };
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  const words = ['--pdeathsig', 'KILL', '--', 'unshare', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', 'sh', '-ec', script(command, memoryMiB), await guestImage()];
+  const child = spawn('setpriv', words, { stdio: ['ignore', 'pipe', 'inherit'], timeout: timeoutMs, killSignal: 'SIGKILL' });
+  let output = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    output += text;
+    onOutput?.(text);
+  });
+  await once(child, 'close');
+  const [, code] = /^ended with (\d+)\s*$/m.exec(output) ?? [];
+  return { exitCode: code === undefined ? undefined : Number(code), output };
 }
 
-/** Both programs end with the shell, which ends with QEMU. */
+/** All files are in memory; both programs end with the shell, which ends with QEMU. */
 function script(command: string, memoryMiB: number): string {
   const line = `${guestCommandLine.replace('quiet ', 'quiet rootfstype=ramfs ')} -- ${Buffer.from(command).toString('base64')}`;
   return `
-mkdir "$0/root" && mount --bind / "$0/root"
-/usr/lib/qemu/virtiofsd --socket-path="$0/fs.sock" -o source="$0/root" -o cache=always -o sandbox=namespace -f >"$0/virtiofsd.log" 2>&1 &
-while [ ! -S "$0/fs.sock" ]; do kill -0 $! || { cat "$0/virtiofsd.log" >&2; exit 1; }; sleep 0.05; done
+mount -t tmpfs run /run
+mkdir /run/root && mount --bind / /run/root
+cd /run && tar -xf "$0"
+/usr/lib/qemu/virtiofsd --socket-path=/run/fs.sock -o source=/run/root -o cache=always -o sandbox=namespace -f >virtiofsd.log 2>&1 &
+while [ ! -S fs.sock ]; do kill -0 $! || { cat virtiofsd.log >&2; exit 1; }; sleep 0.05; done
 qemu-system-x86_64 -accel tcg,thread=multi,tb-size=256 -machine pc,memory-backend=memory -cpu max -smp 2 -m ${memoryMiB} \\
   -object memory-backend-memfd,id=memory,size=${memoryMiB}M,share=on -nodefaults -no-user-config -display none -no-reboot \\
-  -kernel "$0/vmlinuz" -initrd "$0/initrd.img" -append '${line}' -serial stdio \\
-  -chardev socket,id=fs,path="$0/fs.sock" -device vhost-user-fs-pci,chardev=fs,tag=root`;
+  -kernel vmlinuz -initrd initrd.img -append '${line}' -serial stdio \\
+  -chardev socket,id=fs,path=/run/fs.sock -device vhost-user-fs-pci,chardev=fs,tag=root`;
 }

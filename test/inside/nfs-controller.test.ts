@@ -39,7 +39,7 @@ class Looker {
 
   /** These programs say what is wrong, and end as if it were not. */
   async #run(...command: readonly string[]): Promise<string> {
-    return this.#server.underlay.run(this.#namespace, ['sh', '-c', 'said=$("$@" 2>&1 >/tmp/nfs-out.$$); code=$?; cat /tmp/nfs-out.$$; rm /tmp/nfs-out.$$; case "$said" in *NFS4ERR*|*ailed*) echo "$said" >&2; exit 1;; esac; exit $code', 'sh', ...command]);
+    return this.#server.underlay.run(this.#namespace, ['sh', '-c', 'said=$("$@" 2>&1 >"${TMPDIR:-/tmp}/out.$$"); code=$?; cat "${TMPDIR:-/tmp}/out.$$"; rm "${TMPDIR:-/tmp}/out.$$"; case "$said" in *NFS4ERR*|*ailed*) echo "$said" >&2; exit 1;; esac; exit $code', 'sh', ...command]);
   }
 }
 
