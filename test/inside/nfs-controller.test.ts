@@ -107,6 +107,8 @@ describe('volumes of an NFS server that is managed here', { timeout: 600_000 }, 
     const left = await backend.availableBytes();
     assert.ok(left < room * 0.51, `${left} of ${room}`);
     await fails(create('more', { sizeBytes: left + 100 * MI }), 'NoSpace');
+    const settled = await Promise.allSettled(['x', 'y', 'z'].map((name) => create(name, { sizeBytes: Math.floor(left * 0.6) })));
+    assert.deepEqual(settled.filter(({ status }) => status === 'fulfilled').length, 1);
     await removeAll();
   });
 

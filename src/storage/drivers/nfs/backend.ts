@@ -14,6 +14,8 @@ export interface NfsBackendOptions {
 
 const BLOCK_BYTES = 4096;
 const LEAST_BYTES = 1024 * 1024;
+/** Whoever looks at how much room there is takes it before another looks. */
+const ROOM = 'room';
 /** Whoever may mount a volume may use it, as whatever user its pods are; StorageClasses can say otherwise. */
 const DEFAULT_MODE = '0777';
 
@@ -51,6 +53,7 @@ export class NfsBackend implements Backend {
       const ground = await this.#ready(signal);
       const known = await this.#volumes.get(id) ?? await this.#make(id, request, ground);
       mustBeAsAsked(known, request);
+      await this.#volumes.settle();
       await this.#site.publish(known);
       return told(known);
     });
@@ -82,10 +85,12 @@ export class NfsBackend implements Backend {
       const known = await this.#existing(id);
       const wanted = rounded(sizeBytes);
       if (wanted <= known.sizeBytes) return told(known);
-      await this.#mustHaveRoom(wanted - known.sizeBytes, ground);
-      // The record tells less than there is rather than more.
-      await ground.limit(this.#volumes.treeOf(id), wanted);
-      await this.#volumes.rewrite(id, { ...known, sizeBytes: wanted });
+      await this.#inTurn.run(ROOM, async () => {
+        await this.#mustHaveRoom(wanted - known.sizeBytes, ground);
+        // The record tells less than there is rather than more.
+        await ground.limit(this.#volumes.treeOf(id), wanted);
+        await this.#volumes.rewrite(id, { ...known, sizeBytes: wanted });
+      });
       return told({ ...known, sizeBytes: wanted });
     });
   }
@@ -104,6 +109,7 @@ export class NfsBackend implements Backend {
       const { sizeBytes } = await this.#existing(volume);
       await this.#snapshots.sweep(ground, id);
       await this.#snapshots.make(id, { name, volume, sizeBytes, createdAtMs: Date.now() }, ground, (tree) => ground.copy(this.#volumes.treeOf(volume), tree, true));
+      await this.#snapshots.settle();
       return await this.#snapshots.get(id) ?? gone(id);
     });
   }
@@ -144,14 +150,16 @@ export class NfsBackend implements Backend {
     if (wanted > limitBytes) throw new StorageError('InvalidRequest', `a volume here has a multiple of ${BLOCK_BYTES} bytes and at least ${LEAST_BYTES}: none fits between ${sizeBytes} and ${limitBytes}`);
     const origin = source === undefined ? undefined : await this.#originOf(source);
     if (origin !== undefined && origin.sizeBytes > wanted) throw new StorageError('InvalidRequest', `a volume of ${wanted} bytes is too small for its source of ${origin.sizeBytes}`);
-    await this.#mustHaveRoom(wanted, ground);
-    const access = this.#site.access?.(id, await this.#volumes.list());
-    const record: VolumeRecord = { name, sizeBytes: wanted, ...(source === undefined ? {} : { source }), ...(access === undefined ? {} : { access }) };
-    await this.#volumes.sweep(ground, id);
-    await this.#volumes.make(id, record, ground, async (tree) => {
-      if (origin === undefined) await ground.make(tree, Number.parseInt(parameters['mode'] ?? DEFAULT_MODE, 8));
-      else await ground.copy(origin.tree, tree, false);
-      await ground.limit(tree, wanted);
+    await this.#inTurn.run(ROOM, async () => {
+      await this.#mustHaveRoom(wanted, ground);
+      const access = this.#site.access?.(id, await this.#volumes.list());
+      const record: VolumeRecord = { name, sizeBytes: wanted, ...(source === undefined ? {} : { source }), ...(access === undefined ? {} : { access }) };
+      await this.#volumes.sweep(ground, id);
+      await this.#volumes.make(id, record, ground, async (tree) => {
+        if (origin === undefined) await ground.make(tree, Number.parseInt(parameters['mode'] ?? DEFAULT_MODE, 8));
+        else await ground.copy(origin.tree, tree, false);
+        await ground.limit(tree, wanted);
+      });
     });
     return await this.#volumes.get(id) ?? gone(id);
   }

@@ -1,7 +1,7 @@
 import { chmod, rm, stat, statfs } from 'node:fs/promises';
 import { errnoOf } from '../../../base/errors.ts';
 import { CommandError, run } from '../../../base/process.ts';
-import { mount, mountAt, unmount } from '../../mounts.ts';
+import { mount, mounts, unmount } from '../../mounts.ts';
 import { StorageError } from '../../port.ts';
 import type { Ground } from './ground.ts';
 
@@ -15,8 +15,9 @@ export class BtrfsGround implements Ground {
   readonly #folder: string;
   /** nfs-ganesha takes a subvolume for a file system only where it is mounted: upon itself. */
   readonly mounts = {
-    ensure: async (tree: string): Promise<void> => {
-      if ((await mountAt(tree)) === undefined) await mount({ source: tree, target: tree });
+    ensure: async (trees: readonly string[]): Promise<void> => {
+      const known = new Set((await mounts()).map(({ target }) => target));
+      for (const tree of trees) if (!known.has(tree)) await mount({ source: tree, target: tree });
     },
     // Clients that are gone may have left files open.
     drop: (tree: string): Promise<void> => unmount(tree).catch(async () => void (await run('umount', ['--lazy', '--', tree]))),

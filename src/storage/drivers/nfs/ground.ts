@@ -13,6 +13,6 @@ export interface Ground {
   limit(tree: string, sizeBytes: number): Promise<void>;
   /** Bytes that are neither taken nor promised. `sizes` are the limits of volumes, by their ids. */
   availableBytes(sizes: ReadonlyMap<string, number>): Promise<number>;
-  /** What a tree needs before nfs-ganesha can export it; absent: nothing. */
-  readonly mounts?: { ensure(tree: string): Promise<void>; drop(tree: string): Promise<void> };
+  /** What trees need before nfs-ganesha can export them; absent: nothing. */
+  readonly mounts?: { ensure(trees: readonly string[]): Promise<void>; drop(tree: string): Promise<void> };
 }

@@ -19,8 +19,6 @@ export class ManagedSite implements Site {
   readonly #settings: ManagedServer;
   readonly #node: string;
   readonly #exports: GaneshaExports;
-  /** Numbers that were given to volumes by this process, also to those that have no record yet. */
-  readonly #given = new Map<string, number>();
   #opened: Promise<Ground> | undefined;
   #ground: Ground | undefined;
 
@@ -58,21 +56,19 @@ export class ManagedSite implements Site {
   async prepare(): Promise<void> {
     const ground = await this.#groundNow();
     const all = (await this.volumes.list()).flatMap((volume) => this.#exportOf(volume));
-    for (const { tree } of all) await ground.mounts?.ensure(tree);
+    await ground.mounts?.ensure(all.map(({ tree }) => tree));
     await this.#exports.write(all);
   }
 
   access(id: string, others: readonly VolumeRecord[]): Access {
-    const taken = new Set([...this.#given.values(), ...others.flatMap(({ access }) => (access === undefined ? [] : [access.exportId]))]);
-    const exportId = this.#given.get(id) ?? exportIdOf(id, taken);
-    this.#given.set(id, exportId);
-    return { exportId, clients: this.#settings.clients, withdrawn: [] };
+    const taken = new Set(others.flatMap(({ access }) => (access === undefined ? [] : [access.exportId])));
+    return { exportId: exportIdOf(id, taken), clients: this.#settings.clients, withdrawn: [] };
   }
 
   async publish(volume: Published): Promise<void> {
     const ground = await this.ready();
     for (const wanted of this.#exportOf(volume)) {
-      await ground.mounts?.ensure(wanted.tree);
+      await ground.mounts?.ensure([wanted.tree]);
       await this.#exports.put(wanted);
     }
   }
@@ -84,7 +80,6 @@ export class ManagedSite implements Site {
   }
 
   forget(id: string): void {
-    this.#given.delete(id);
     this.#exports.forget(id);
   }
 

@@ -7,6 +7,7 @@ import { checked, isId } from './ids.ts';
 
 const RECORD = 'record.json';
 const DATA = 'data';
+const FILES_AT_ONCE = 32;
 
 /**
  * A folder with a folder for each volume, or snapshot: a record and the tree itself, which nodes mount. Each comes into
@@ -36,9 +37,13 @@ export class Shelf<R extends object> {
 
   /** In the order of ids. */
   async list(): Promise<readonly (R & { readonly id: string })[]> {
-    const names = (await readdir(this.#folder).catch(nothing)) ?? [];
-    const found = await Promise.all(names.filter(isId).sort().map((id) => this.get(id)));
-    return found.filter((one) => one !== undefined);
+    const ids = ((await readdir(this.#folder).catch(nothing)) ?? []).filter(isId).sort();
+    const found: (R & { readonly id: string })[] = [];
+    for (let start = 0; start < ids.length; start += FILES_AT_ONCE) {
+      const some = await Promise.all(ids.slice(start, start + FILES_AT_ONCE).map((id) => this.get(id)));
+      found.push(...some.filter((one) => one !== undefined));
+    }
+    return found;
   }
 
   /** What `fill` makes becomes the tree. No error when somebody else was first: the caller looks at what there is. */
@@ -49,11 +54,16 @@ export class Shelf<R extends object> {
       await fill(join(passing, DATA));
       await writeRecord(passing, record);
       await rename(passing, join(this.#folder, id));
-      await flush(this.#folder);
     } catch (error) {
       await discard(passing, ground);
       if (errnoOf(error) !== 'ENOTEMPTY' && errnoOf(error) !== 'EEXIST') throw error;
     }
+  }
+
+  /** A machine that fails from now on still knows what was made. */
+  async settle(): Promise<void> {
+    await using handle = await open(this.#folder, 'r');
+    await handle.sync();
   }
 
   async rewrite(id: string, record: R): Promise<void> {
@@ -87,12 +97,6 @@ async function writeRecord(folder: string, record: object): Promise<void> {
   const passing = join(folder, `${RECORD}.tmp`);
   await writeFile(passing, JSON.stringify(rest), { mode: 0o600, flush: true });
   await rename(passing, join(folder, RECORD));
-}
-
-/** A machine that fails now knows the new name afterwards. */
-async function flush(folder: string): Promise<void> {
-  await using handle = await open(folder, 'r');
-  await handle.sync();
 }
 
 function nothing(error: unknown): undefined {

@@ -30,7 +30,7 @@ export interface Site {
   probe(signal?: AbortSignal): Promise<void>;
   /** The folder can be worked in. Rejects with BackendUnreachable when it cannot. */
   ready(signal?: AbortSignal): Promise<Ground>;
-  /** What the record of a new volume says of who may mount it. */
+  /** What the record of a new volume says of who may mount it; asked for one volume at a time. */
   access?(id: string, others: readonly VolumeRecord[]): Access;
   /** Nodes can mount the volume by now. */
   publish(volume: Published): Promise<void>;
