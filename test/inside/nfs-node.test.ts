@@ -12,9 +12,11 @@ import { NfsBackend } from '../../src/storage/drivers/nfs/backend.ts';
 import { openNfs } from '../../src/storage/drivers/nfs/open.ts';
 import type { OpenedBackend } from '../../src/storage/port.ts';
 import { CsiDriverUnderTest } from '../env/csi-driver.ts';
+import { randomOf } from '../env/faults.ts';
 import { NfsServerUnderTest } from '../env/nfs-server.ts';
 
 const MI = 2 ** 20;
+const ROUNDS = 5;
 const sanity = process.env['YADO_CSI_SANITY'] ?? 'csi-sanity';
 const log = createLog({ level: 'error' });
 /** Node has no name for it. */
@@ -176,6 +178,23 @@ describe('volumes on NFS', { timeout: 1_500_000 }, () => {
     {
       await using driver = await CsiDriverUnderTest.start({ kind: 'nfs', settings: { server: server.address, export: `/${id}`, mountOptions: ['nfsvers=4.1'] } });
       await passesSanity(driver);
+      assert.deepEqual(await readdir(join(server.path, 'volumes', id, 'data/volumes')), []);
+    }
+    await backend.remove(id);
+  });
+
+  it('leave nothing on a server that somebody else has when the driver is killed in the middle of its calls', async () => {
+    const { id } = await backend.create({ name: 'exported', sizeBytes: 64 * MI, parameters: {} });
+    {
+      await using driver = await CsiDriverUnderTest.start({ kind: 'nfs', settings: { server: server.address, export: `/${id}` } });
+      const next = randomOf(Number(process.env['YADO_TEST_SEED'] ?? Date.now() % 2 ** 31));
+      const request = { name: 'killed', capacityRange: { requiredBytes: MI }, volumeCapabilities: [mountable] };
+      for (let round = 0; round < ROUNDS; round += 1) {
+        const killing = delay(next() * 500).then(() => driver.kill()).then(() => driver.run());
+        const { volume } = await retried(() => driver.call('CreateVolume', request));
+        await retried(() => driver.call('DeleteVolume', { volumeId: volume.volumeId }));
+        await killing;
+      }
       assert.deepEqual(await readdir(join(server.path, 'volumes', id, 'data/volumes')), []);
     }
     await backend.remove(id);

@@ -23,6 +23,8 @@ export interface GaneshaServerOptions {
 }
 
 const LEASE_SECONDS = 20;
+/** Where distributions put what exports file systems of the kernel. */
+const PLUGIN_FOLDERS = ['/usr/lib/x86_64-linux-gnu/ganesha', '/usr/lib/aarch64-linux-gnu/ganesha', '/usr/lib64/ganesha', '/usr/lib/ganesha'];
 const STARTED_MS = 20_000;
 const LEAST_PAUSE_MS = 200;
 const MOST_PAUSE_MS = 10_000;
@@ -48,7 +50,7 @@ export class GaneshaServer implements AsyncDisposable {
     const server = new GaneshaServer(options);
     await mkdir(server.files.exports, { recursive: true });
     await mkdir(join(options.folder, 'clients'), { recursive: true, mode: 0o700 });
-    await writeFile(join(options.folder, 'ganesha.conf'), configText(options));
+    await writeFile(join(options.folder, 'ganesha.conf'), configText(options, await pluginFolder()));
     try {
       await server.#run();
     } catch (error) {
@@ -127,12 +129,12 @@ export function ganeshaFiles(folder: string): GaneshaFiles {
   return { exports: join(folder, 'exports'), pidFile: join(folder, 'ganesha.pid'), logFile: join(folder, 'ganesha.log') };
 }
 
-function configText({ folder, address, port, leaseSeconds = LEASE_SECONDS }: GaneshaServerOptions): string {
+function configText({ folder, address, port, leaseSeconds = LEASE_SECONDS }: GaneshaServerOptions, plugins: string): string {
   return `LOG { Default_Log_Level = EVENT; }
 NFS_CORE_PARAM {
   Protocols = 4; NFS_Port = ${port}; Bind_addr = ${address}; mount_path_pseudo = true;
   Enable_NLM = false; Enable_RQUOTA = false; Enable_UDP = false;
-  Plugins_Dir = "/usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu/ganesha";
+  Plugins_Dir = "${plugins}";
 }
 NFSv4 {
   Minor_Versions = 0, 1, 2; Only_Numeric_Owners = true;
@@ -140,6 +142,11 @@ NFSv4 {
 }
 %dir "${ganeshaFiles(folder).exports}"
 `;
+}
+
+async function pluginFolder(): Promise<string> {
+  for (const folder of PLUGIN_FOLDERS) if (await stat(join(folder, 'libfsalvfs.so')).then(() => true, () => false)) return folder;
+  throw new StorageError('Failed', `nfs-ganesha cannot export file systems here: libfsalvfs.so is in none of ${PLUGIN_FOLDERS.join(', ')}; install nfs-ganesha-vfs`, { disposition: 'stalled' });
 }
 
 async function answers(address: string, port: number, signal: AbortSignal): Promise<void> {

@@ -25,7 +25,7 @@ export interface ManagedServer {
   /** Folder of the volumes, on the machine of nfs-ganesha: on btrfs they have quotas, snapshots and clones. */
   readonly path: string;
   readonly ganesha: GaneshaFiles;
-  /** Addresses and networks that may mount a new volume; `*` is everybody. */
+  /** Addresses and networks that may mount a new volume; `*`, which is also the default, is everybody, and an empty list nobody who is not allowed later. */
   readonly clients: readonly string[];
 }
 
