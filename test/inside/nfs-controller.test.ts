@@ -176,6 +176,13 @@ describe('volumes of an NFS server that is managed here', { timeout: 600_000 }, 
     await nothingIsLeft();
   });
 
+  it('are made only on the machine that has the folder; nodes elsewhere are ready when the server is', async () => {
+    const settings = { managed: { ...server.settings.managed, path: join(server.folder, 'elsewhere') } };
+    await using opened = await openNfs({ node: 'n2', stateDirectory: server.folder, settings, secret: {}, log: createLog({ level: 'silent' }) });
+    await opened.backend.probe();
+    await fails(opened.backend.create({ name: 'a', sizeBytes: MI, parameters: {} }), 'BackendUnreachable', /no folder .*elsewhere on node n2: volumes are made on the machine that has it/);
+  });
+
   describe('by way of CSI', () => {
     let driver: CsiDriverUnderTest;
     const mountable = { mount: {}, accessMode: { mode: 'MULTI_NODE_MULTI_WRITER' } };
