@@ -24,6 +24,11 @@ async function prepare(): Promise<NodeJS.ProcessEnv> {
   const extra = [
     { name: 'socat', purpose: 'a peer on the network for tests', provides: ['socat'] },
     { name: 'xfsprogs', purpose: 'volumes whose file system is XFS', provides: ['mkfs.xfs'] },
+    { name: 'btrfs-progs', purpose: 'volumes on NFS with quotas and snapshots', provides: ['btrfs', 'mkfs.btrfs'] },
+    { name: 'nfs-ganesha', purpose: 'exports volumes by NFS', provides: ['ganesha.nfsd'] },
+    { name: 'nfs-ganesha-vfs', purpose: 'exports volumes by NFS from any file system', provides: ['/usr/lib/*/ganesha/libfsalvfs.so'] },
+    { name: 'libnfs-utils', purpose: 'a client of NFS that needs no kernel', provides: ['nfs-ls', 'nfs-cat', 'nfs-cp'] },
+    { name: 'qemu-system-common', purpose: "shows this machine's files to a guest", provides: ['/usr/lib/qemu/virtiofsd'] },
   ];
   await ensurePackages({ progress, install: true, extra, environment: process.env });
   const { binaries, cniPlugins } = await ensureToolchain({

@@ -1,0 +1,82 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { cachedBuild } from '../../src/local/images/build-cache.ts';
+import { guestCommandLine, guestSources, guestTree, packGuest, unpackGuestPackages, type GuestModules } from '../../src/local/images/guest-image.ts';
+import { defaultCacheRoot } from '../../src/local/layout.ts';
+
+/** What this machine's kernel may lack, Debian's has; what stands in `other` is loaded by whoever needs it. */
+const modules: GuestModules = {
+  first: ['virtio_pci', 'virtiofs', 'overlay', 'crc32c_generic', 'btrfs', 'loop', 'veth', 'bridge', 'virtio_net'],
+  second: [],
+  other: ['nfs', 'nfsv4'],
+};
+
+/** From this machine's files, of which it changes none, to the end of the command; its standard output is the console. */
+const init = `#!/bin/busybox sh
+export PATH=/bin:/sbin:/usr/bin:/usr/sbin
+mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev
+modprobe -a $(cat /lib/modules/first)
+mkdir -p /lower /upper /new
+mount -t virtiofs -o ro root /lower
+mount -t tmpfs upper /upper
+mkdir /upper/files /upper/work
+mount -t overlay -o lowerdir=/lower,upperdir=/upper/files,workdir=/upper/work overlay /new
+for name in proc sys dev; do mount --move /$name /new/$name 2>/dev/null || mount --rbind /$name /new/$name; done
+mkdir -p /new/dev/pts /new/dev/shm
+mount -t devpts devpts /new/dev/pts
+for name in run dev/shm; do mount -t tmpfs $name /new/$name; done
+cp -r /lib/modules /new/lib/
+chroot /new depmod 2>/dev/null
+hostname guest
+ip link set lo up
+sed 's/.* -- //' /new/proc/cmdline | base64 -d > /new/run/command
+chroot /new /bin/sh /run/command > /new/dev/console 2>&1
+echo "ended with $?" > /new/dev/console
+poweroff -f
+`;
+
+async function guestImage(): Promise<string> {
+  return cachedBuild({
+    name: 'kernel-guest.tar', cacheFolder: join(defaultCacheRoot, 'images'), inputs: [init, JSON.stringify(modules), ...await guestSources()],
+    build: async (folder) => {
+      const packages = await unpackGuestPackages({ folder });
+      const tree = await guestTree(packages, modules);
+      return packGuest(packages, tree.file('init', init, 0o755), guestCommandLine, 3);
+    },
+  });
+}
+
+export interface GuestRun {
+  readonly exitCode: number | undefined;
+  readonly output: string;
+}
+
+/** Runs a shell command on this machine's files under Debian's own kernel, emulated, and returns what it prints. It has no network but its own. */
+export async function runUnderDebianKernel(command: string, { memoryMiB, timeoutMs, onOutput }: { readonly memoryMiB: number; readonly timeoutMs: number; readonly onOutput?: (text: string) => void }): Promise<GuestRun> {
+  const words = ['--pdeathsig', 'KILL', '--', 'unshare', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', 'sh', '-ec', script(command, memoryMiB), await guestImage()];
+  const child = spawn('setpriv', words, { stdio: ['ignore', 'pipe', 'inherit'], timeout: timeoutMs, killSignal: 'SIGKILL' });
+  let output = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    output += text;
+    onOutput?.(text);
+  });
+  await once(child, 'close');
+  const [, code] = /^ended with (\d+)\s*$/m.exec(output) ?? [];
+  return { exitCode: code === undefined ? undefined : Number(code), output };
+}
+
+/** All files are in memory; both programs end with the shell, which ends with QEMU. */
+function script(command: string, memoryMiB: number): string {
+  const line = `${guestCommandLine.replace('quiet ', 'quiet rootfstype=ramfs ')} -- ${Buffer.from(command).toString('base64')}`;
+  return `
+mount -t tmpfs run /run
+mkdir /run/root && mount --bind / /run/root
+cd /run && tar -xf "$0"
+/usr/lib/qemu/virtiofsd --socket-path=/run/fs.sock -o source=/run/root -o cache=always -o sandbox=namespace -f >virtiofsd.log 2>&1 &
+while [ ! -S fs.sock ]; do kill -0 $! || { cat virtiofsd.log >&2; exit 1; }; sleep 0.05; done
+qemu-system-x86_64 -accel tcg,thread=multi,tb-size=256 -machine pc,memory-backend=memory -cpu max -smp 2 -m ${memoryMiB} \\
+  -object memory-backend-memfd,id=memory,size=${memoryMiB}M,share=on -nodefaults -no-user-config -display none -no-reboot \\
+  -kernel vmlinuz -initrd initrd.img -append '${line}' -serial stdio \\
+  -chardev socket,id=fs,path=/run/fs.sock -device vhost-user-fs-pci,chardev=fs,tag=root`;
+}
