@@ -14,6 +14,7 @@ import { ensureReleaseImages } from '../local/images/release/release-images.ts';
 import { clusterLayout, defaultCacheRoot, type ClusterLayout } from '../local/layout.ts';
 import { ensurePackages } from '../local/packages.ts';
 import { ensureExtraProgram, ensureToolchain } from '../local/toolchain/toolchain.ts';
+import { storagePackages } from '../local/storage/packages.ts';
 import { ensureStorage } from '../local/storage/programs.ts';
 import { storageKinds, type StorageKind } from '../local/storage/record.ts';
 import { readRecord, type ClusterRecord } from '../local/record.ts';
@@ -48,7 +49,7 @@ export function withLaunchOptions(command: Command): Command {
     .option('--image <archive>', 'one more OCI archive that every node gets; repeatable', append, [])
     .option('--import <file>', 'one more file below /var/lib/yadokari/import of every node, for images of source file; repeatable', append, [])
     .option('--manifests <path>', 'more YAML to apply, a file or folder; repeatable', append, [])
-    .addOption(new Option('--storage <kind>', 'volumes of this kind; repeatable. local: files of the nodes').argParser(appendChoice(storageKinds)).default([], 'none'))
+    .addOption(new Option('--storage <kind>', 'volumes of this kind; repeatable. local: files of the nodes; nfs, ceph: where the StorageBackend of that name says').argParser(appendChoice(storageKinds)).default([], 'none'))
     .option('--kubeconfig <file>', 'kubeconfig that gets the context (default: as kubectl chooses)')
     .option('--no-kubeconfig', 'leave kubeconfigs alone')
     .option('--no-packages', 'do not install missing Debian packages');
@@ -85,7 +86,9 @@ async function launch(options: LaunchOptions, context: CliContext, { imports = n
   const root = (path: string): string => join(projectRoot, path);
   const before = await readRecord(clusterLayout(options.stateRoot, options.name));
   const cni = cniOf(options, before);
-  await ensurePackages({ progress, install: options.packages, environment, signal });
+  // What a cluster has it keeps, whether it is named again or not.
+  const kinds = storageKinds.filter((kind) => options.storage.includes(kind) || before?.storage?.kinds.includes(kind) === true);
+  await ensurePackages({ progress, install: options.packages, extra: storagePackages(kinds), environment, signal });
   const images = { cacheFolder: join(options.cache, 'images'), progress, signal };
   const building = { modules: root('deploy/toolchain'), cache: options.cache, environment, progress, signal };
   const [tools, guest, containers, host, ownProgram, installation] = await Promise.all([
@@ -98,8 +101,6 @@ async function launch(options: LaunchOptions, context: CliContext, { imports = n
   ]);
   const plugins = Object.fromEntries(await Promise.all((cni === 'bridge' ? bridgePlugins : []).map(async (name) => [name, await ensureExtraProgram(name, building)] as const)));
   const helm = options.chart ? await ensureExtraProgram('helm', building) : undefined;
-  // What a cluster has it keeps, whether it is named again or not.
-  const kinds = storageKinds.filter((kind) => options.storage.includes(kind) || before?.storage?.kinds.includes(kind) === true);
   const storage = kinds.length === 0 ? undefined : await ensureStorage(kinds, { ...building, projectRoot });
   const kubeconfig = options.kubeconfig === false ? undefined : options.kubeconfig ?? userKubeconfig(context);
   const layout = await up({

@@ -15,19 +15,21 @@ const GI = 2 ** 30;
 /** What of the cluster is thrown away when nobody answers, instead of waiting for minutes. */
 const ADMIN = ['--connect-timeout', '10'];
 
-/** A real Ceph of one node on 127.0.0.1, all of it in one folder; its processes end with this one, however it ends. */
+/** A real Ceph of one node, all of it in one folder and at one address of this machine; its processes end with this one, however it ends. */
 export class CephCluster implements AsyncDisposable {
   readonly folder: string;
   readonly #daemons = new Map<Daemon, ChildProcess>();
+  readonly #address: string;
   #ports: readonly number[] = [];
 
-  private constructor(folder: string) {
+  private constructor(folder: string, address: string) {
     this.folder = folder;
+    this.#address = address;
   }
 
-  static async start(): Promise<CephCluster> {
+  static async start(address = '127.0.0.1'): Promise<CephCluster> {
     await removeAbandoned();
-    const cluster = new CephCluster(await mkdtemp(join(tmpdir(), `${PREFIX}${process.pid}-`)));
+    const cluster = new CephCluster(await mkdtemp(join(tmpdir(), `${PREFIX}${process.pid}-`)), address);
     try {
       await cluster.#bringUp();
       return cluster;
@@ -40,7 +42,7 @@ export class CephCluster implements AsyncDisposable {
 
   /** As settings have them: the older protocol's port, which every client speaks. */
   get monitors(): readonly string[] {
-    return [`127.0.0.1:${this.#ports[1]}`];
+    return [`${this.#address}:${this.#ports[1]}`];
   }
 
   /** Runs the command `ceph` as the administrator; what it says. */
@@ -95,8 +97,8 @@ export class CephCluster implements AsyncDisposable {
 
   async #bringUp(): Promise<void> {
     const fsid = randomUUID();
-    this.#ports = await freePorts(2);
-    await writeFile(this.#conf, confOf(this.folder, fsid, this.#ports));
+    this.#ports = await freePorts(this.#address, 2);
+    await writeFile(this.#conf, confOf(this.folder, fsid, this.#address, this.#ports));
     await this.#makeMonitor(fsid);
     this.run('mon');
     await this.#keyring('mgr', 'mgr.a', { mon: 'allow profile mgr', osd: 'allow *', mds: 'allow *' });
@@ -114,7 +116,7 @@ export class CephCluster implements AsyncDisposable {
     const keyring = join(this.folder, 'keyring');
     await run('ceph-authtool', ['--create-keyring', keyring, '--gen-key', '-n', 'mon.', '--cap', 'mon', 'allow *']);
     await run('ceph-authtool', [keyring, '--gen-key', '-n', 'client.admin', '--cap', 'mon', 'allow *', '--cap', 'osd', 'allow *', '--cap', 'mds', 'allow *', '--cap', 'mgr', 'allow *']);
-    await run('monmaptool', ['--create', '--addv', 'a', `[v2:127.0.0.1:${this.#ports[0]},v1:127.0.0.1:${this.#ports[1]}]`, '--fsid', fsid, join(this.folder, 'monmap')]);
+    await run('monmaptool', ['--create', '--addv', 'a', `[v2:${this.#address}:${this.#ports[0]},v1:${this.#address}:${this.#ports[1]}]`, '--fsid', fsid, join(this.folder, 'monmap')]);
     await mkdir(join(this.folder, 'mon'));
     await run('ceph-mon', ['--mkfs', '-c', this.#conf, '--id', 'a', '--monmap', join(this.folder, 'monmap'), '--keyring', keyring]);
   }
@@ -133,11 +135,11 @@ export class CephCluster implements AsyncDisposable {
   }
 }
 
-function confOf(folder: string, fsid: string, [v2 = 0, v1 = 0]: readonly number[]): string {
+function confOf(folder: string, fsid: string, address: string, [v2 = 0, v1 = 0]: readonly number[]): string {
   return `[global]
 fsid = ${fsid}
-mon_host = [v2:127.0.0.1:${v2},v1:127.0.0.1:${v1}]
-public_addr = 127.0.0.1
+mon_host = [v2:${address}:${v2},v1:${address}:${v1}]
+public_addr = ${address}
 run_dir = ${folder}
 admin_socket = ${folder}/$name.asok
 log_file = ${folder}/$name.log
@@ -177,8 +179,8 @@ log_file =
 `;
 }
 
-async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
+async function freePorts(address: string, count: number): Promise<readonly number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, address));
   await Promise.all(servers.map((server) => once(server, 'listening')));
   const ports = servers.map((server) => (server.address() as AddressInfo).port);
   await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));

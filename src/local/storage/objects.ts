@@ -1,6 +1,6 @@
 import { API_VERSION } from '../../api/group.ts';
 import type { Manifest } from '../control/system-objects.ts';
-import type { StorageKind, StorageRecord } from './record.ts';
+import type { StorageRecord } from './record.ts';
 
 const RBAC = 'rbac.authorization.k8s.io';
 const SNAPSHOTS = 'snapshot.storage.k8s.io';
@@ -8,13 +8,11 @@ const USER = 'yadokari:csi';
 
 /** What a cluster with volumes needs in its API, beside the definitions of snapshots. */
 export function storageObjects({ kinds }: StorageRecord): readonly Manifest[] {
-  return [...rights(), ...kinds.map((kind, index) => backendOf(kind, index === 0))];
+  return [...rights(), ...(kinds.includes('local') ? [nodesOwn] : [])];
 }
 
-/** Named as its kind; the operator makes its classes. */
-function backendOf(kind: StorageKind, isDefault: boolean): Manifest {
-  return { apiVersion: API_VERSION, kind: 'StorageBackend', metadata: { name: kind }, spec: { [kind]: {}, classes: { default: isDefault } } };
-}
+/** The operator makes its classes. */
+const nodesOwn: Manifest = { apiVersion: API_VERSION, kind: 'StorageBackend', metadata: { name: 'local' }, spec: { local: {}, classes: { default: true } } };
 
 /** Just what the sidecars and the snapshot controller call. */
 function rights(): readonly Manifest[] {
@@ -31,6 +29,7 @@ function rights(): readonly Manifest[] {
         rule('', ['nodes', 'pods'], read),
         rule('', ['events'], [...read, 'create', 'patch', 'update']),
         rule('yadokari.dev', ['storagebackends'], ['get']),
+        rule('yadokari.dev', ['storagebackends/status'], ['patch']),
         rule('storage.k8s.io', ['storageclasses', 'csinodes', 'volumeattachments', 'volumeattributesclasses'], read),
         rule(SNAPSHOTS, ['volumesnapshotclasses'], read),
         rule(SNAPSHOTS, ['volumesnapshots', 'volumesnapshotcontents'], [...read, 'create', 'patch', 'update', 'delete']),
@@ -39,6 +38,9 @@ function rights(): readonly Manifest[] {
     },
     { apiVersion: `${RBAC}/v1`, kind: 'ClusterRoleBinding', metadata: { name: USER }, roleRef: { apiGroup: RBAC, kind: 'ClusterRole', name: USER }, subjects },
     { apiVersion: `${RBAC}/v1`, kind: 'Role', metadata: { name: USER, namespace: 'kube-system' }, rules: [rule('coordination.k8s.io', ['leases'], [...read, 'create', 'patch', 'update', 'delete'])] },
+    // Keys of backends, and what drivers say of these.
+    { apiVersion: `${RBAC}/v1`, kind: 'Role', metadata: { name: USER, namespace: 'yadokari-system' }, rules: [rule('', ['secrets'], ['get'])] },
+    { apiVersion: `${RBAC}/v1`, kind: 'RoleBinding', metadata: { name: USER, namespace: 'yadokari-system' }, roleRef: { apiGroup: RBAC, kind: 'Role', name: USER }, subjects },
     { apiVersion: `${RBAC}/v1`, kind: 'RoleBinding', metadata: { name: USER, namespace: 'kube-system' }, roleRef: { apiGroup: RBAC, kind: 'Role', name: USER }, subjects },
   ];
 }

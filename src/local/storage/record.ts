@@ -1,5 +1,8 @@
-/** Kinds of volumes that a local cluster can have. */
-export const storageKinds = ['local'] as const;
+/**
+ * Kinds of volumes that a local cluster can have. `local` is there at once; for the others the drivers wait for a
+ * StorageBackend of that name, which says where the server is.
+ */
+export const storageKinds = ['local', 'nfs', 'ceph'] as const;
 export type StorageKind = (typeof storageKinds)[number];
 
 /** Kubernetes' own programs beside a CSI driver. */
