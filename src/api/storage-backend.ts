@@ -42,7 +42,7 @@ const nfs = withRules(Type.Object({
 const classes = Type.Object({
   default: Type.Optional(Type.Boolean({ description: 'Its StorageClass is the default of the cluster. Default false.' })),
   reclaimPolicy: Type.Optional(oneOf(['Delete', 'Retain'], { description: 'What becomes of a volume whose claim is deleted. Default Delete.' })),
-  parameters: Type.Optional(Type.Record(Type.String(), Type.String({ maxLength: 1024 }), { description: 'Parameters of its StorageClasses.' })),
+  parameters: Type.Optional(Type.Unsafe<Readonly<Record<string, string>>>({ type: 'object', description: 'Parameters of its StorageClasses.', maxProperties: 64, additionalProperties: { type: 'string', maxLength: 1024 } })),
 }, { description: 'Of the StorageClasses that are made for it.' });
 
 const spec = withRules(

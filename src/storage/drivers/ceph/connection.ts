@@ -131,7 +131,8 @@ export class CephConnection implements AsyncDisposable {
 
   #notConnected({ errno, message }: Fault): StorageError {
     const { user, monitors } = this.#options;
-    const refused = errno === ERRNO.EACCES || errno === ERRNO.EPERM;
+    // What does not even look like a key is an invalid argument.
+    const refused = errno === ERRNO.EACCES || errno === ERRNO.EPERM || errno === ERRNO.EINVAL;
     return new StorageError('BackendUnreachable', refused
       ? `Ceph at ${monitors.join(', ')} does not take the key of client.${user}: compare the Secret with "ceph auth get client.${user}" (${message})`
       : `Ceph at ${monitors.join(', ')} cannot be reached as client.${user}: ${message}`);
