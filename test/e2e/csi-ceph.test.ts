@@ -21,7 +21,7 @@ const shared = mountable('', 'MULTI_NODE_MULTI_WRITER');
 const nowhere = { volumeContentSource: { volume: { volumeId: `vol-${'0'.repeat(40)}` } } };
 const SURELY_MS = 15_000;
 
-describe('the CSI drivers for Ceph', { timeout: 1_800_000 }, () => {
+describe('the CSI drivers for Ceph', { timeout: 7_200_000 }, () => {
   let ceph: CephCluster;
   let keys: Readonly<Record<'rbd' | 'cephfs', string>>;
   const backendOf = (kind: 'rbd' | 'cephfs', more: object = {}): BackendUnderTest => ({

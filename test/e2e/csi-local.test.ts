@@ -10,7 +10,7 @@ import { CsiDriverUnderTest } from '../env/csi-driver.ts';
 import { randomOf } from '../env/faults.ts';
 
 const MI = 2 ** 20;
-const ROUNDS = 40;
+const ROUNDS = Number(process.env['YADO_TEST_ROUNDS'] ?? 20);
 const mountable = (fsType = '') => ({ mount: { fsType }, accessMode: { mode: 'SINGLE_NODE_WRITER' } });
 const block = { block: {}, accessMode: { mode: 'SINGLE_NODE_WRITER' } };
 

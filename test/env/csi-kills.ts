@@ -14,7 +14,7 @@ export interface KillsSubject {
   readonly capability: object;
 }
 
-const ROUNDS = 30;
+const ROUNDS = Number(process.env['YADO_TEST_ROUNDS'] ?? 8);
 const LIFE_MS = 2_500;
 
 /** Kills a driver at any moment of a volume's life, whose every call is made twice at once and repeated until it is answered. */

@@ -12,7 +12,7 @@ import { randomOf } from '../env/faults.ts';
 import { NfsServerUnderTest } from '../env/nfs-server.ts';
 
 const MI = 2 ** 20;
-const ROUNDS = Number(process.env['YADO_TEST_ROUNDS'] ?? 30);
+const ROUNDS = Number(process.env['YADO_TEST_ROUNDS'] ?? 12);
 const log = createLog({ level: 'error' });
 
 /** Another client's look at an export: what is in it, or why it is not seen. */
