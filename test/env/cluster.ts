@@ -23,6 +23,8 @@ const ready = process.env['YADO_BINARIES'];
 /** Building what is missing takes minutes; starting takes seconds. */
 const UP_MS = 1_200_000;
 const PROBE_MS = 100;
+/** A rollout, or a wait, may take its time. */
+const KUBECTL_MS = 240_000;
 
 export interface TestClusterOptions {
   /** Short name of the test file; makes the cluster's name, with the process id. */
@@ -101,7 +103,7 @@ export class TestCluster implements AsyncDisposable {
 
   /** Runs kubectl with all rights; throws CommandError. */
   kubectl(...args: readonly string[]): Promise<string> {
-    return run(this.kubectlPath, ['--kubeconfig', this.status.kubeconfig, ...args]);
+    return run(this.kubectlPath, ['--kubeconfig', this.status.kubeconfig, ...args], { timeoutMs: KUBECTL_MS });
   }
 
   async apply(namespace: string, yaml: string): Promise<void> {
@@ -230,12 +232,12 @@ export class TestCluster implements AsyncDisposable {
     const parts: [string, string][] = [
       ['objects', await ask('get', 'vm,ypod,pods', '-o', 'wide', ...where)],
       ['machines', await ask('get', 'vm', '-o', 'jsonpath={range .items[*]}{.metadata.name}{" "}{.status}{"\\n"}{end}', ...where)],
-      ['events', await ask('get', 'events', '--sort-by=.lastTimestamp', ...where)],
+      ['events', await ask('get', 'events', '--sort-by=.metadata.creationTimestamp', ...where)],
       ['operator', await log(join(logs, 'operator.log'))],
       ...(await Promise.all(['agent', 'libvirtd'].flatMap((program) => this.nodes.map(async (node): Promise<[string, string]> => [`${program} of ${node}`, await log(join(logs, node, `${program}.log`))])))),
       ['supervisor', await log(join(logs, 'supervisor.log'))],
     ];
-    return parts.map(([title, text]) => `── ${title}\n${text.slice(-6000)}`).join('\n');
+    return parts.map(([title, text]) => `── ${title}\n${text.slice(-12_000)}`).join('\n');
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

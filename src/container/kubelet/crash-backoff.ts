@@ -12,25 +12,37 @@ interface Entry {
 /** How long to wait before a container is started again: not at all the first time, then 10 s doubling to 5 min. */
 export class CrashBackoff {
   readonly #entries = new Map<string, Entry>();
+  readonly #ends = new Map<string, { readonly toldMs: number; readonly atMs: number }>();
 
   /** Takes on what somebody else has counted before. */
   seed(key: string, restarts: number, atMs: number): void {
     if (restarts > 0 && !this.#entries.has(key)) this.#entries.set(key, { restarts, atMs });
   }
 
-  /** When a container that ended at `endedAtMs` may be started again, and the delay; undefined: at once. */
-  delayOf(key: string, endedAtMs: number): { readonly untilMs: number; readonly delayMs: number } | undefined {
+  /** When a container that ended at `toldMs`, as its node has it, may be started again, and the delay; undefined: at once. */
+  delayOf(key: string, toldMs: number, nowMs: number): { readonly untilMs: number; readonly delayMs: number } | undefined {
     const entry = this.#entries.get(key);
+    const endedAtMs = this.#endOf(key, toldMs, nowMs);
     if (entry === undefined || endedAtMs - entry.atMs > FORGET_MS) return undefined;
     const delayMs = backoffMs(entry.restarts, BACKOFF);
     return { untilMs: endedAtMs + delayMs, delayMs };
   }
 
   /** Counts a start after an end. */
-  count(key: string, endedAtMs: number, nowMs: number): void {
+  count(key: string, toldMs: number, nowMs: number): void {
     const entry = this.#entries.get(key);
+    const endedAtMs = this.#endOf(key, toldMs, nowMs);
     const goesOn = entry !== undefined && endedAtMs - entry.atMs <= FORGET_MS;
     this.#entries.set(key, { restarts: goesOn ? entry.restarts + 1 : 1, atMs: nowMs });
+  }
+
+  /** A guest's clock may be ahead of ours: what has ended has done so when it was first heard of, at the latest. */
+  #endOf(key: string, toldMs: number, nowMs: number): number {
+    const known = this.#ends.get(key);
+    if (known?.toldMs === toldMs) return known.atMs;
+    const atMs = Math.min(toldMs, nowMs);
+    this.#ends.set(key, { toldMs, atMs });
+    return atMs;
   }
 }
 

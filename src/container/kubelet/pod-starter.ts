@@ -190,8 +190,8 @@ export class PodStarter {
     const exited = observed.containers.find(({ name, state }) => name === container.name && state === 'EXITED');
     if (exited === undefined) return 0;
     const key = `${container.name} ${definitionHash(container)}`;
-    const delay = backoff.delayOf(key, exited.finishedAtMs);
     const now = clock.now();
+    const delay = backoff.delayOf(key, exited.finishedAtMs, now);
     if (delay === undefined || delay.untilMs <= now) {
       backoff.count(key, exited.finishedAtMs, now);
       return 0;

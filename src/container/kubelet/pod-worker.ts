@@ -189,7 +189,7 @@ export class PodWorker {
   #seed(observed: ObservedPod): void {
     for (const container of containersOf(this.#pod)) {
       const newest = observed.containers.find(({ name }) => name === container.name);
-      if (newest !== undefined) this.#memory.backoff.seed(`${container.name} ${definitionHash(container)}`, newest.restartCount, Math.max(newest.startedAtMs, newest.finishedAtMs));
+      if (newest !== undefined) this.#memory.backoff.seed(`${container.name} ${definitionHash(container)}`, newest.restartCount, Math.min(Math.max(newest.startedAtMs, newest.finishedAtMs), this.#options.context.clock.now()));
     }
   }
 

@@ -34,6 +34,7 @@ describe('when a probe tries', () => {
     ['after its initial delay', { timing: { initialDelaySeconds: 15 } }, [15, 25, 35]],
     ['after what is left of the delay, which counts from the start of what is probed', { timing: { initialDelaySeconds: 15 }, startedAtMs: 1_000_000 - 12_000 }, [3, 13, 23, 33]],
     ['at once when the delay is long over', { timing: { initialDelaySeconds: 15 }, startedAtMs: 0 }, [0, 10, 20, 30]],
+    ['at once when the start lies in the future, by the clock of a guest', { startedAtMs: 1_000_000 + 240_000 }, [0, 10, 20, 30]],
     ['never twice at a time', { timing: { periodSeconds: 2 }, takesMs: 7000 }, [0, 7, 14, 21, 28, 35]],
     ['each period from start to start', { takesMs: 4000 }, [0, 10, 20, 30]],
   ];

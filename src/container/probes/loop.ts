@@ -53,7 +53,8 @@ export class ProbeLoop implements Disposable {
   async #run(): Promise<void> {
     const { clock, startedAtMs, timing: { initialDelaySeconds, periodSeconds } } = this.#options;
     const { signal } = this.#stop;
-    let due = startedAtMs + initialDelaySeconds * 1000;
+    // The clock of a guest may be ahead of ours, by any amount.
+    let due = Math.min(startedAtMs, clock.now()) + initialDelaySeconds * 1000;
     while (!signal.aborted) {
       await clock.sleep(Math.min(Math.max(due - clock.now(), 0), LONGEST_MS), signal).catch(() => {});
       if (signal.aborted || clock.now() < due) continue;
