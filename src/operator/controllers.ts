@@ -91,7 +91,7 @@ export function createControllers(options: OperatorOptions): Required<Pick<Manag
     goneNodes.enqueue(ALL_NODES);
     controllers.push(goneNodes);
   }
-  return { informers: [vms, anchors, corePods, workloads, ourPods, images, types, backends, nodeInformer, budgets], background: [requests], controllers };
+  return { informers: [vms, anchors, corePods, workloads, ourPods, images, types, nodeInformer, budgets], background: [requests, backends], controllers };
 }
 
 function imagesOf(vm: VirtualMachine): readonly string[] {
