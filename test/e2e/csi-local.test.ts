@@ -7,6 +7,7 @@ import { run } from '../../src/base/process.ts';
 import { defaultCacheRoot } from '../../src/local/layout.ts';
 import { ensureExtraProgram } from '../../src/local/toolchain/toolchain.ts';
 import { CsiDriverUnderTest } from '../env/csi-driver.ts';
+import { again } from '../env/csi-volumes.ts';
 import { randomOf } from '../env/faults.ts';
 
 const MI = 2 ** 20;
@@ -133,16 +134,6 @@ describe('the CSI driver for local volumes', { timeout: 600_000 }, () => {
         await driver.kill();
         await driver.run();
       })();
-      const again = async <T>(call: () => Promise<T>): Promise<T> => {
-        for (let tries = 0; ; tries += 1) {
-          try {
-            return await call();
-          } catch (error) {
-            if (tries > 100) throw error;
-            await new Promise((resolve) => setTimeout(resolve, 50));
-          }
-        }
-      };
       const id = await again(() => create(name));
       const path = await again(() => publish(id, name));
       await writeFile(join(path, 'file'), name);

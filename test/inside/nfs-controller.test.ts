@@ -8,6 +8,7 @@ import { run } from '../../src/base/process.ts';
 import { NfsBackend } from '../../src/storage/drivers/nfs/backend.ts';
 import { openNfs } from '../../src/storage/drivers/nfs/open.ts';
 import { CsiDriverUnderTest } from '../env/csi-driver.ts';
+import { again } from '../env/csi-volumes.ts';
 import { randomOf } from '../env/faults.ts';
 import { NfsServerUnderTest } from '../env/nfs-server.ts';
 
@@ -154,8 +155,8 @@ describe('volumes of an NFS server that is managed here', { timeout: 600_000 }, 
     const before_ = await Promise.all(['a', 'b', 'c'].map((name) => create(name)));
     const pid = server.ganeshaPid;
     process.kill(pid ?? 0, 'SIGKILL');
-    const during = await retried(() => create('d'));
-    for (const { id } of [...before_, during]) await retried(() => one.write(id, 'file'));
+    const during = await again(() => create('d'));
+    for (const { id } of [...before_, during]) await again(() => one.write(id, 'file'));
     assert.notEqual(server.ganeshaPid, pid);
     assert.deepEqual(await Promise.all([...before_, during].map(({ id }) => readdir(treeOf(id)))), [['file'], ['file'], ['file'], ['file']]);
     await removeAll();
@@ -170,7 +171,7 @@ describe('volumes of an NFS server that is managed here', { timeout: 600_000 }, 
     await fails(backend.remove(id), 'BackendUnreachable');
     await server.startGanesha();
     // For a while only what clients held before is theirs.
-    await retried(() => one.write(id, 'file'));
+    await again(() => one.write(id, 'file'));
     await one.write((await create('new')).id, 'file');
     await removeAll();
     await nothingIsLeft();
@@ -232,10 +233,10 @@ describe('volumes of an NFS server that is managed here', { timeout: 600_000 }, 
       const next = randomOf(seed);
       for (let round = 0; round < ROUNDS; round += 1) {
         const name = `round-${round}`;
-        const twice = async <T>(call: () => Promise<T>): Promise<T> => (await Promise.all([retried(call), retried(call)]))[0];
+        const twice = async <T>(call: () => Promise<T>): Promise<T> => (await Promise.all([again(call), again(call)]))[0];
         const killing = delay(next() * 700).then(() => driver.kill()).then(() => driver.run());
         const volumeId = await twice(() => ask(name));
-        await retried(() => one.write(volumeId, name));
+        await again(() => one.write(volumeId, name));
         const { snapshot } = await twice(() => driver.call('CreateSnapshot', { name, sourceVolumeId: volumeId }));
         const copy = await twice(() => ask(`${name}-copy`, { volumeContentSource: { snapshot: { snapshotId: snapshot.snapshotId } } }));
         assert.deepEqual(await one.list(copy), [name], `round ${round} (YADO_TEST_SEED=${seed})`);
@@ -270,15 +271,4 @@ describe('volumes of an NFS server whose folder is not on btrfs', { timeout: 120
 /** A client that has no access is not told that there is anything. */
 async function refused(work: Promise<unknown>): Promise<void> {
   await assert.rejects(work, ({ stderr }: { stderr?: string }) => /NFS4ERR_(NOENT|ACCESS|PERM)/.test(stderr ?? ''));
-}
-
-async function retried<T>(call: () => Promise<T>): Promise<T> {
-  for (const deadline = Date.now() + 30_000; ; ) {
-    try {
-      return await call();
-    } catch (error) {
-      if (Date.now() > deadline) throw error;
-      await delay(50);
-    }
-  }
 }
