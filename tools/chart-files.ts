@@ -62,10 +62,10 @@ function networkObjects(objects: readonly ManifestObject[]): string {
   return settings.reduce((result, [from, value]) => replaced(result, from, `${/^\w+: /.exec(from)?.[0] ?? ''}{{ .Values.network.native.${value} }}`), text);
 }
 
-/** A named template for the rules of each role; the Role of the operator's own namespace is `leadership`. */
+/** A named template for the rules of each role; `own-` is before the Roles of our own namespace. */
 function rules(objects: readonly ManifestObject[]): string {
   const roles = objects.filter((role) => role.rules !== undefined);
-  return roles.map((role) => define(`rules.${role.kind === 'Role' ? 'leadership' : role.metadata.name}`, yaml(role.rules))).join('');
+  return roles.map((role) => define(`rules.${role.kind === 'Role' ? 'own-' : ''}${role.metadata.name}`, yaml(role.rules))).join('');
 }
 
 function define(name: string, text: string): string {

@@ -18,6 +18,7 @@ import { SimulatedHypervisor } from '../vm/drivers/simulated/hypervisor.ts';
 import { GuestError, type DiskStore, type GuestDefinition } from '../vm/port.ts';
 import { AnchorReconciler } from './anchor-reconciler.ts';
 import { ConsoleForwarders } from './console-forwarders.ts';
+import { DiskPlugger } from './disk-plugger.ts';
 import { EndpointRegistry } from './endpoint-registry.ts';
 import type { GuestBuilder } from './guest-builder.ts';
 import { GuestNodes } from './guest-nodes.ts';
@@ -25,6 +26,7 @@ import { GuestProber } from './guest-prober.ts';
 import { GuestReporter } from './guest-reporter.ts';
 import { GuestStarter } from './guest-starter.ts';
 import { GuestStopper } from './guest-stopper.ts';
+import type { GuestVolumes } from './guest-volumes.ts';
 import { MachineLookup } from './machine-lookup.ts';
 
 const PODS = '/api/v1/namespaces/shop/pods';
@@ -39,10 +41,10 @@ const disks = { consoleLogPath: async () => '/nowhere/console.log' } as unknown 
 
 const pod: Pod = {
   apiVersion: 'v1', kind: 'Pod',
-  metadata: { namespace: 'shop', name: 'web-abcde', uid: 'p1', finalizers: ['yadokari.dev/guest'], labels: { 'yadokari.dev/virtual-machine': 'web' }, annotations: { 'yadokari.dev/guest': JSON.stringify({ name: 'web', uid: 'u1', hostname: 'web' }) } },
+  metadata: { namespace: 'shop', name: 'web-abcde', uid: 'p1', finalizers: ['yadokari.dev/guest'], labels: { 'yadokari.dev/virtual-machine': 'web' }, annotations: { 'yadokari.dev/guest': JSON.stringify({ name: 'web', uid: 'u1', hostname: 'web', disks: [] }) } },
   spec: { containers: [], nodeName: 'n1' },
 };
-const podWith = (probes: CompiledGuest['probes']): Pod => (probes === undefined ? pod : { ...pod, metadata: { ...pod.metadata, annotations: { 'yadokari.dev/guest': JSON.stringify({ name: 'web', uid: 'u1', hostname: 'web', probes }) } } });
+const podWith = (probes: CompiledGuest['probes']): Pod => (probes === undefined ? pod : { ...pod, metadata: { ...pod.metadata, annotations: { 'yadokari.dev/guest': JSON.stringify({ name: 'web', uid: 'u1', hostname: 'web', disks: [], probes }) } } });
 const machine = (guest?: Partial<GuestStatus>): VirtualMachine => ({
   apiVersion: API_VERSION, kind: 'VirtualMachine', metadata: { namespace: 'shop', name: 'web', uid: 'u1' }, spec: { memory: '64Mi' },
   ...(guest === undefined ? {} : { status: { guest: { phase: 'Running', anchor: 'web-abcde', anchorUID: 'p1', node: 'n1', ...guest } } }),
@@ -68,9 +70,10 @@ async function given(options: { readonly probes?: CompiledGuest['probes']; reado
   const prober = new GuestProber({ hypervisor, events, onChange: (anchor) => void changed.push(anchor), clock, log: silentLog });
   const starter = new GuestStarter({ builder, hypervisor, network, endpoints, reporter, events, clock, log: silentLog });
   const guestNodes = new GuestNodes({ create: () => Promise.reject(new Error('none')), network: undefined, events, log: silentLog });
+  const plugger = new DiskPlugger({ hypervisor, volumes: {} as GuestVolumes, events });
   const runtime = { stopContainer: async () => {}, [Symbol.dispose]: () => {} };
   const stopper = new GuestStopper({ client, hypervisor, network, runtime, endpoints, consoles, clock, log: silentLog });
-  const reconciler = new AnchorReconciler({ pods, machines, hypervisor, starter, stopper, reporter, prober, guestNodes, consoles, events, clock, log: silentLog });
+  const reconciler = new AnchorReconciler({ pods, machines, hypervisor, starter, stopper, plugger, reporter, prober, guestNodes, consoles, events, clock, log: silentLog });
   return {
     clock, api, hypervisor, network, changed, prober,
     events: async () => {

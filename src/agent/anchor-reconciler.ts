@@ -10,6 +10,7 @@ import type { GuestEndpoint } from '../network/port.ts';
 import type { GuestState, Hypervisor, HypervisorInfo } from '../vm/port.ts';
 import { anchorOf, isHeld, type Anchor } from './anchor.ts';
 import type { ConsoleForwarders } from './console-forwarders.ts';
+import type { DiskPlugger } from './disk-plugger.ts';
 import type { GuestNodes } from './guest-nodes.ts';
 import type { GuestProber } from './guest-prober.ts';
 import type { GuestReporter } from './guest-reporter.ts';
@@ -26,6 +27,7 @@ export interface AnchorReconcilerOptions {
   readonly hypervisor: Hypervisor;
   readonly starter: GuestStarter;
   readonly stopper: GuestStopper;
+  readonly plugger: DiskPlugger;
   readonly reporter: GuestReporter;
   readonly prober: GuestProber;
   readonly guestNodes: GuestNodes;
@@ -94,7 +96,7 @@ export class AnchorReconciler {
   async #start(anchor: Anchor, signal: AbortSignal): Promise<Result | undefined> {
     const { starter, reporter, events, hypervisor } = this.#options;
     const result = await starter.start(anchor, signal);
-    if (result.kind === 'waiting') return undefined;
+    if (result.kind === 'waiting') return result.againMs === undefined ? undefined : { requeueAfterMs: result.againMs };
     if (result.kind === 'failed') {
       events.record(machineOf(anchor), { type: 'Warning', reason: result.reason, message: result.message });
       await reporter.report(anchor, { phase: 'Failed', reason: result.reason, message: result.message, stoppedAt: this.#now() }, signal);
@@ -106,7 +108,7 @@ export class AnchorReconciler {
   }
 
   async #reportRunning(anchor: Anchor, state: GuestState & { phase: 'running' }, signal: AbortSignal): Promise<Result | undefined> {
-    const { reporter, consoles, hypervisor, prober, guestNodes } = this.#options;
+    const { reporter, consoles, hypervisor, prober, guestNodes, plugger } = this.#options;
     const running = await this.#connected(anchor, signal);
     guestNodes.running(anchor, running.endpoint.address);
     await consoles.open(anchor);
@@ -119,6 +121,7 @@ export class AnchorReconciler {
     // A connected agent may need a moment to answer; both facts are then told in one report.
     const waiting = asking && running.osName === undefined && running.asked < MOST_QUESTIONS;
     this.#info ??= await hypervisor.info();
+    const { disks, againMs } = await plugger.settle(anchor, signal);
     const startedAt = state.startedAt === undefined ? (reporter.last(anchor) ?? await reporter.stored(anchor, signal))?.startedAt ?? this.#now() : timestamp(state.startedAt);
     if (state.paused) prober.forget(anchor.key);
     else prober.watch(anchor, running.endpoint.address, Date.parse(startedAt));
@@ -129,9 +132,11 @@ export class AnchorReconciler {
       acceleration: this.#info.acceleration,
       agentConnected: state.agentConnected && !waiting,
       ...(running.osName === undefined ? {} : { osName: running.osName }),
+      ...(disks === undefined ? {} : { disks: [...disks] }),
       startedAt,
     }, signal, prober.readinessOf(anchor));
-    return waiting ? { requeueAfterMs: ASK_AGAIN_MS } : undefined;
+    const nextMs = Math.min(waiting ? ASK_AGAIN_MS : Infinity, againMs ?? Infinity);
+    return Number.isFinite(nextMs) ? { requeueAfterMs: nextMs } : undefined;
   }
 
   /** The running guest with its place on the network; a guest that has another address than it was told is told to ask again. */
@@ -171,8 +176,9 @@ export class AnchorReconciler {
   }
 
   async #end(anchor: Anchor, state: GuestState, signal: AbortSignal): Promise<Result | void> {
-    const { stopper, reporter, starter, guestNodes } = this.#options;
+    const { stopper, reporter, starter, guestNodes, plugger } = this.#options;
     starter.abandon(anchor);
+    plugger.forget(anchor.uid);
     const again = await stopper.stop(anchor, state, signal);
     if (again !== undefined) return again;
     if (!this.#hasEnded(anchor)) {

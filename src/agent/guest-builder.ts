@@ -1,15 +1,18 @@
-import { access, mkdir, readFile, realpath, rm, stat, truncate } from 'node:fs/promises';
+import { access, mkdir, readFile, rm, truncate } from 'node:fs/promises';
 import path from 'node:path';
 import type { CompiledCloudInit, CompiledDisk, CompiledImage } from '../api/compiled-guest.ts';
-import { errnoOf, messageOf, YadoError } from '../base/errors.ts';
+import { errnoOf, messageOf } from '../base/errors.ts';
 import { isNotFound } from '../kube/api-error.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { secrets } from '../kube/core.ts';
+import { macAddressOf } from '../network/handle.ts';
 import type { GuestEndpoint } from '../network/port.ts';
-import type { CloudInitSeed, DiskStore, GuestBoot, GuestDefinition, GuestDisk, ImportedImage, ImportProgress } from '../vm/port.ts';
+import type { CloudInitSeed, DiskStore, GuestBoot, GuestDefinition, GuestDisk, GuestFilesystem, ImportedImage, ImportProgress } from '../vm/port.ts';
 import type { Anchor } from './anchor.ts';
+import type { GuestVolumes } from './guest-volumes.ts';
 import { RELAY_CHANNEL, relaySocket } from './relay-paths.ts';
 import { ensureRelayKeys, filesForRelay } from './relay-keys.ts';
+import { GuestBuildError, type ImageFiles } from './image-files.ts';
 import { ImageImportingError, type ImageImports } from './image-imports.ts';
 import type { ImageReporter } from './image-reporter.ts';
 
@@ -18,17 +21,11 @@ export interface GuestBuilderOptions {
   readonly imports: ImageImports;
   readonly imageReporter: ImageReporter;
   readonly disks: DiskStore;
-  /** Folders below which images of source `file` may lie; links that lead out of them are refused. */
-  readonly imageDirectories: readonly string[];
+  readonly volumes: GuestVolumes;
+  readonly imageFiles: ImageFiles;
   readonly runDirectory: string;
-}
-
-/** A guest cannot be built until a person changes something. */
-export class GuestBuildError extends YadoError {
-  declare readonly code: 'SecretNotFound' | 'FileNotFound' | 'FileForbidden';
-  constructor(code: GuestBuildError['code'], message: string) {
-    super(code, message, { disposition: 'stalled' });
-  }
+  /** Whether the network of this node leads guests to their metadata. */
+  readonly hasMetadata: boolean;
 }
 
 const NO_CLOUD_INIT: CompiledCloudInit = { sshKeySecrets: [] };
@@ -36,10 +33,11 @@ const NO_CLOUD_INIT: CompiledCloudInit = { sshKeySecrets: [] };
 /** Told of an import's progress, with a signal that lasts as long as the import. */
 export type OnImport = (image: CompiledImage, progress: ImportProgress, signal: AbortSignal) => void;
 
-/** Everything of a guest that lies in files: images, disks, seed, kernel, console. */
+/** Everything of a guest that lies in files and on volumes: images, disks, seed, kernel, console. */
 export interface GuestFiles {
   readonly boot: GuestBoot;
   readonly disks: readonly GuestDisk[];
+  readonly filesystems?: readonly GuestFilesystem[];
   readonly consoleLogPath: string;
 }
 
@@ -51,17 +49,19 @@ export class GuestBuilder {
     this.#options = options;
   }
 
+  /** Rejects with VolumePendingError or ImageImportingError while something is under way. */
   async files(anchor: Anchor, onImport: OnImport, signal: AbortSignal): Promise<GuestFiles> {
     const { guest } = anchor;
     const consoleLogPath = await this.#options.disks.consoleLogPath(anchor.folder);
     if (guest.containerHost !== undefined) await mkdir(path.dirname(relaySocket(this.#options.runDirectory, guest.uid)), { recursive: true, mode: 0o700 });
     const relayFiles = guest.containerHost?.transport === 'tls' ? filesForRelay(await ensureRelayKeys(path.dirname(consoleLogPath), guest.uid)) : undefined;
-    const [boot, disks, seed] = await Promise.all([
+    const [boot, disks, seed, filesystems] = await Promise.all([
       this.#boot(anchor, onImport, signal),
       Promise.all(guest.disks.map((disk) => this.#disk(anchor, disk, onImport, signal))),
       guest.cloudInit === undefined && relayFiles === undefined ? [] : this.#seed(anchor, guest.cloudInit ?? NO_CLOUD_INIT, relayFiles, signal),
+      Promise.all((guest.filesystems ?? []).map((filesystem) => this.#options.volumes.filesystem(anchor, filesystem, signal))),
     ]);
-    return { boot, disks: [...disks, ...seed], consoleLogPath };
+    return { boot, disks: [...disks, ...seed], ...(filesystems.length === 0 ? {} : { filesystems }), consoleLogPath };
   }
 
   /** Forgets what belongs to one run only: ephemeral disks and the console's past. */
@@ -90,6 +90,7 @@ export class GuestBuilder {
       ...files,
       interfaces: [{ tap: endpoint.tap, macAddress: endpoint.macAddress, mtu: endpoint.mtu }],
       hostname: guest.hostname,
+      ...(guest.cloudInit?.source === undefined ? {} : { product: 'OpenStack Nova' }),
       ...(guest.containerHost === undefined || guest.containerHost.transport === 'tls' ? {} : { channels: [{ name: RELAY_CHANNEL, path: relaySocket(this.#options.runDirectory, guest.uid) }] }),
     };
   }
@@ -106,6 +107,7 @@ export class GuestBuilder {
   async #disk(anchor: Anchor, disk: CompiledDisk, onImport: OnImport, signal: AbortSignal): Promise<GuestDisk> {
     const { disks } = this.#options;
     const { folder } = anchor;
+    if (disk.claim !== undefined) return this.#options.volumes.disk(anchor, disk, signal);
     if (disk.image === undefined) return { ...await disks.ensureBlank(folder, disk.name, disk.sizeBytes, signal), ...lasting(disk) };
     const image = await this.#import(anchor, disk.image, onImport, signal);
     if (image.format === 'iso') return { name: disk.name, path: image.path, format: 'raw', readOnly: true, device: 'cdrom' };
@@ -121,7 +123,7 @@ export class GuestBuilder {
       onImport(image, progress, lasting);
     };
     try {
-      if (image.source.kind === 'file') await this.#allow(image.name, image.source.path);
+      await this.#options.imageFiles.allow(image);
       const imported = await imports.ensure(anchor, image, onProgress, signal);
       imageReporter.report(namespace, image, { phase: 'Imported', virtualSizeBytes: imported.virtualSizeBytes }, signal);
       return imported;
@@ -131,30 +133,32 @@ export class GuestBuilder {
     }
   }
 
-  async #allow(name: string, file: string): Promise<void> {
-    const real = await realpath(file).catch(() => undefined);
-    if (real === undefined) throw new GuestBuildError('FileNotFound', `image ${name}: there is no file ${file} on this node`);
-    const allowed = await Promise.all(this.#options.imageDirectories.map((directory) => realpath(directory).catch(() => directory)));
-    if (!allowed.some((directory) => real.startsWith(`${directory}/`)) || !(await stat(real)).isFile()) {
-      throw new GuestBuildError('FileForbidden', `image ${name}: ${file} is not below ${this.#options.imageDirectories.join(' or ')}, where this node offers images`);
-    }
-  }
-
   async #seed(anchor: Anchor, cloudInit: CompiledCloudInit, files: CloudInitSeed['files'], signal: AbortSignal): Promise<readonly GuestDisk[]> {
-    const { userData, userDataSecret, networkData, vendorData, sshKeySecrets } = cloudInit;
+    const { source, instanceId, metadata, availabilityZone, userData, userDataSecret, networkData, vendorData, sshKeySecrets } = cloudInit;
+    const { guest, namespace, folder } = anchor;
+    if (source === 'metadataService' && !this.#options.hasMetadata) throw new GuestBuildError('NoMetadataService', 'cloudInit of source MetadataService needs the native network; on this one choose ConfigDrive or NoCloud');
     const fromSecret = userDataSecret === undefined ? undefined : (await this.#secret(anchor, userDataSecret.name, signal))[userDataSecret.key];
     if (userDataSecret !== undefined && fromSecret === undefined) throw new GuestBuildError('SecretNotFound', `Secret ${userDataSecret.name} has no key ${userDataSecret.key}`);
     const keys = await Promise.all(sshKeySecrets.map((name) => this.#secret(anchor, name, signal)));
     const seed: CloudInitSeed = {
-      instanceId: anchor.guest.uid,
-      hostname: anchor.guest.hostname,
+      ...(source === undefined ? {} : { layout: 'configDrive' }),
+      instanceId: instanceId ?? guest.uid,
+      hostname: guest.hostname,
+      name: guest.name,
+      projectId: namespace,
+      macAddress: guest.macAddress ?? macAddressOf(guest.uid),
+      ...(metadata === undefined ? {} : { metadata }),
+      ...(availabilityZone === undefined ? {} : { availabilityZone }),
       userData: userData ?? fromSecret ?? '',
       ...(networkData === undefined ? {} : { networkData }),
       ...(vendorData === undefined ? {} : { vendorData }),
       ...(files === undefined ? {} : { files }),
       sshKeys: keys.flatMap((secret) => Object.values(secret)).flatMap((text) => text.split('\n')).map((line) => line.trim()).filter((line) => line !== ''),
     };
-    return [await this.#options.disks.ensureSeed(anchor.folder, seed, signal)];
+    const { disks } = this.#options;
+    if (source !== 'metadataService') return [await disks.ensureSeed(folder, seed, signal)];
+    await disks.keepMetadata(folder, seed);
+    return [];
   }
 
   async #secret(anchor: Anchor, name: string, signal: AbortSignal): Promise<Readonly<Record<string, string>>> {

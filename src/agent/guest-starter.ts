@@ -13,6 +13,7 @@ import type { EndpointRegistry } from './endpoint-registry.ts';
 import type { GuestBuilder, OnImport } from './guest-builder.ts';
 import type { GuestReporter } from './guest-reporter.ts';
 import { ImageImportingError } from './image-imports.ts';
+import { VolumePendingError } from './published-volumes.ts';
 
 export interface GuestStarterOptions {
   readonly builder: GuestBuilder;
@@ -26,14 +27,19 @@ export interface GuestStarterOptions {
 }
 
 /** How a start ended; `failed` is for the operator to judge, after `waiting` it is asked for again, anything else is thrown and repeated. */
-export type StartResult = { readonly kind: 'started'; readonly endpoint: GuestEndpoint } | { readonly kind: 'waiting' } | { readonly kind: 'failed'; readonly reason: string; readonly message: string };
+export type StartResult = { readonly kind: 'started'; readonly endpoint: GuestEndpoint } | { readonly kind: 'waiting'; readonly againMs?: number } | { readonly kind: 'failed'; readonly reason: string; readonly message: string };
 
+/** The kubelet needs about a second for a volume: what takes longer is worth a report. */
+const PATIENCE_MS = 3000;
+const LOOK_MS = 100;
 /** Between two reports of an import's progress. */
 const PROGRESS_MS = 3000;
 
 /** Brings a guest up: its address and tap beside its files, then the guest. Every step may be repeated. */
 export class GuestStarter {
   readonly #options: GuestStarterOptions;
+  /** Since when anchors have waited for their volumes. */
+  readonly #waiting = new Map<string, number>();
 
   constructor(options: GuestStarterOptions) {
     this.#options = options;
@@ -45,12 +51,14 @@ export class GuestStarter {
       await builder.clear(anchor);
       const [endpoint, files] = await Promise.all([this.connect(anchor, signal), builder.files(anchor, this.#progress(anchor), signal)]);
       await hypervisor.start(builder.define(anchor, files, endpoint), signal);
+      this.#waiting.delete(anchor.uid);
       this.#options.events.record(machineOf(anchor), { type: 'Normal', reason: 'Started', message: `the guest was started with address ${endpoint.address}` });
       return { kind: 'started', endpoint };
     } catch (error) {
       const message = messageOf(error);
       if (error instanceof GuestError && error.code !== 'HypervisorUnavailable') return { kind: 'failed', reason: error.code, message };
       if (error instanceof ImageImportingError) return this.#importing(anchor, error, signal);
+      if (error instanceof VolumePendingError) return this.#pending(anchor, error, signal);
       if (!signal.aborted) await reporter.report(anchor, { phase: 'Preparing', reason: error instanceof YadoError ? error.code : 'Preparing', message }, signal);
       throw error;
     }
@@ -58,6 +66,7 @@ export class GuestStarter {
 
   /** The anchor is going: what its start still waits for is ended. */
   abandon(anchor: Anchor): void {
+    this.#waiting.delete(anchor.uid);
     this.#options.builder.abandon(anchor);
   }
 
@@ -66,6 +75,14 @@ export class GuestStarter {
     const { reporter } = this.#options;
     if (reporter.last(anchor)?.reason !== code) await reporter.report(anchor, { phase: 'Preparing', reason: code, message }, signal);
     return { kind: 'waiting' };
+  }
+
+  async #pending(anchor: Anchor, { code, message }: VolumePendingError, signal: AbortSignal): Promise<StartResult> {
+    const { reporter, clock } = this.#options;
+    const since = this.#waiting.get(anchor.uid) ?? clock.now();
+    this.#waiting.set(anchor.uid, since);
+    if (clock.now() - since > PATIENCE_MS && reporter.last(anchor)?.message !== message) await reporter.report(anchor, { phase: 'Preparing', reason: code, message }, signal);
+    return { kind: 'waiting', againMs: LOOK_MS };
   }
 
   /** The guest's place on the network; also for a guest that runs already, after the agent was restarted. */
@@ -81,6 +98,7 @@ export class GuestStarter {
       ...(guest.address === undefined ? {} : { address: guest.address }),
       ...(guest.macAddress === undefined ? {} : { macAddress: guest.macAddress }),
       ...(guest.containerHost === undefined ? {} : { virtualNode: guest.containerHost.node }),
+      ...(guest.cloudInit?.source === 'metadataService' ? { metadata: true } : {}),
     }, signal);
     this.#options.endpoints.settle(anchor.key, endpoint);
     return endpoint;

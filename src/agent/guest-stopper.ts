@@ -67,7 +67,7 @@ export class GuestStopper {
    * To be called again when the pod changes: the container of a guest that lived shortly may become known only after
    * the guest is gone.
    */
-  async endContainer(anchor: Anchor, signal: AbortSignal): Promise<void> {
+  async endContainer(anchor: Pick<Anchor, 'key' | 'pod'>, signal: AbortSignal): Promise<void> {
     const ids = (anchor.pod.status?.containerStatuses ?? []).flatMap(({ containerID, state }) => (containerID === undefined || state?.terminated !== undefined ? [] : [containerID.replace(/^\w+:\/\//, '')]));
     for (const id of ids) {
       await this.#options.runtime.stopContainer(id, 0, signal).catch((error: unknown) => {

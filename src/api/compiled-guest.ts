@@ -12,6 +12,7 @@ export interface CompiledGuest {
     | { readonly kind: 'firmware'; readonly firmware: 'bios' | 'uefi' | 'uefiSecure' }
     | { readonly kind: 'kernel'; readonly image: CompiledImage; readonly kernel: string; readonly initrd?: string; readonly commandLine?: string };
   readonly disks: readonly CompiledDisk[];
+  readonly filesystems?: readonly CompiledFilesystem[];
   readonly address?: string;
   readonly macAddress?: string;
   readonly hostname: string;
@@ -41,17 +42,44 @@ export interface CompiledImage {
   readonly format: 'qcow2' | 'raw' | 'iso' | 'tar';
 }
 
+/** What a pod stands for that copies an image; without a claim the image is only fetched. */
+export interface ImageCopy {
+  readonly image: CompiledImage;
+  readonly claim?: CompiledClaim;
+}
+
 export interface CompiledDisk {
   readonly name: string;
-  /** Absent: a blank disk. */
+  /** Absent: a blank disk, or one of a claim. */
   readonly image?: CompiledImage;
-  /** 0: as the image. */
+  readonly claim?: CompiledClaim;
+  /** 0: as the image. Of a claim: what the volume has now. */
   readonly sizeBytes: number;
   readonly ephemeral: boolean;
   readonly readOnly: boolean;
 }
 
+/** A PersistentVolumeClaim of the machine's namespace. */
+export interface CompiledClaim {
+  readonly name: string;
+  readonly mode: 'Block' | 'Filesystem';
+}
+
+/** Files of a claim that the guest mounts by their tag. */
+export interface CompiledFilesystem {
+  readonly name: string;
+  readonly claim: string;
+  readonly tag: string;
+  readonly readOnly: boolean;
+}
+
 export interface CompiledCloudInit {
+  /** Absent: a NoCloud seed. */
+  readonly source?: 'configDrive' | 'metadataService';
+  /** Absent: the machine's uid. */
+  readonly instanceId?: string;
+  readonly metadata?: Readonly<Record<string, string>>;
+  readonly availabilityZone?: string;
   readonly userData?: string;
   readonly userDataSecret?: { readonly name: string; readonly key: string };
   readonly networkData?: string;

@@ -9,6 +9,8 @@ export const LABEL_POD = `${GROUP}/pod`;
 /** On the pod that runs a machine's own containers: the machine's name, and what its containers were. */
 export const LABEL_WORKLOAD = `${GROUP}/workload`;
 export const ANNOTATION_WORKLOAD = `${GROUP}/workload`;
+/** On pods that hold a claim for a guest whose anchor does not list it: the machine's name. */
+export const LABEL_ATTACHMENT = `${GROUP}/attachment`;
 /** On Nodes that are guests, beside LABEL_VIRTUAL_MACHINE: the machine's namespace, and the node that the guest is on. */
 export const LABEL_NAMESPACE = `${GROUP}/namespace`;
 export const LABEL_HOST = `${GROUP}/host`;
@@ -22,6 +24,12 @@ export const ANNOTATION_RESTARTED_AT = `${GROUP}/restarted-at`;
 export const ANNOTATION_REQUESTED_STATE = `${GROUP}/requested-state`;
 /** Readiness gate of anchors. */
 export const CONDITION_GUEST = `${GROUP}/guest`;
+/** Kept on a StorageBackend while there are volumes or snapshots of it. */
+export const FINALIZER_VOLUMES = `${GROUP}/volumes`;
+/** On a PersistentVolume: the node that was kept from it by force, when, and how. */
+export const ANNOTATION_FENCED = `${GROUP}/fenced`;
+/** On a StorageBackend: any new value has its drivers look for what nobody needs, and answer in its status. */
+export const ANNOTATION_CHECK = `${GROUP}/check`;
 /** Kept on a VirtualMachine until its guest is gone and its address released. */
 export const FINALIZER = `${GROUP}/cleanup`;
 /** Kept on an anchor until its node has let go of the guest. */

@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox';
-import { oneOf, time } from '../schema/field.ts';
+import { listMap, oneOf, time } from '../schema/field.ts';
 
 /** What the node's agent sees of the guest; written by it alone. */
 export const guestStatus = Type.Object({
@@ -16,6 +16,13 @@ export const guestStatus = Type.Object({
   acceleration: Type.Optional(Type.String({ description: 'kvm, or tcg where the processor is emulated.' })),
   agentConnected: Type.Optional(Type.Boolean({ description: 'Whether the QEMU guest agent answers.' })),
   osName: Type.Optional(Type.String({ description: 'What runs in the guest, from its agent.' })),
+  disks: Type.Optional(listMap(Type.Object({
+    name: Type.String({ description: 'Name of the disk.' }),
+    claim: Type.String({ description: 'Its PersistentVolumeClaim.' }),
+    attached: Type.Boolean({ description: 'Whether the guest has it.' }),
+    sizeBytes: Type.Optional(Type.Integer({ format: 'int64', description: 'Size that the guest sees.' })),
+    message: Type.Optional(Type.String({ description: 'What is still to come, or went wrong.' })),
+  }), ['name'], { description: 'Disks of claims, as the running guest has them.', maxItems: 64 })),
   startedAt: Type.Optional(time('When the guest was started.')),
   stoppedAt: Type.Optional(time('When it was seen to have stopped.')),
 }, { description: "What the node's agent sees of the guest." });

@@ -1,7 +1,7 @@
 import type { StorageBackendSpec } from './storage-backend.ts';
 
 /** What a CSI driver serves: images and shared folders of one cluster of Ceph have a driver each. */
-export type StorageDriverKind = 'local' | 'nfs' | 'rbd' | 'cephfs';
+export type StorageDriverKind = 'local' | 'nfs' | 'rbd' | 'cephfs' | 'drbd';
 
 export interface StorageDriver {
   readonly kind: StorageDriverKind;
@@ -18,6 +18,7 @@ export function driversOf(name: string, spec: StorageBackendSpec): readonly Stor
   const driver = (kind: StorageDriverKind, className = name): StorageDriver => ({ kind, className, name: driverName(kind, name) });
   if (spec.local !== undefined) return [driver('local')];
   if (spec.nfs !== undefined) return [driver('nfs')];
+  if (spec.drbd !== undefined) return [driver('drbd')];
   const { pool, filesystem } = spec.ceph ?? {};
   if (filesystem === undefined) return [driver('rbd')];
   return pool === undefined ? [driver('cephfs')] : [driver('rbd'), driver('cephfs', `${name}-files`)];

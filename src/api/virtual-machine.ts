@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox';
-import { byteQuantity, dnsLabel, exactlyOneOf, intOrString, listMap, objectName, oneOf, withRules, type Rule } from '../schema/field.ts';
+import { byteQuantity, dnsLabel, exactlyOneOf, intOrString, listMap, objectName, oneOf, textMap, withRules, type Rule } from '../schema/field.ts';
 import type { KindDefinition } from '../schema/kind.ts';
 import { GROUP, VERSION } from './group.ts';
 import { MEMORY_LIMITS } from './instance-type.ts';
@@ -27,13 +27,28 @@ const blank = Type.Object({}, { description: 'An empty disk; needs size.' });
 const disk = withRules(exactlyOneOf('a disk', {
   image: objectName('A VirtualMachineImage: the disk starts as a copy-on-write overlay of it.'),
   blank,
+  persistentVolumeClaim: objectName('A PersistentVolumeClaim: its block device, or the file disk.img in its file system, which is made when there is none. It may be added to and taken from a guest that runs.'),
 }, {
   name: dnsLabel('Name of the disk, unique in the machine; also the serial number that the guest sees.', 20),
   size: Type.Optional(byteQuantity('size', DISK_LIMITS, "Size of the disk. Default: the image's size.")),
+  storageClassName: Type.Optional(objectName('The disk is a claim of this StorageClass, named <machine>-<disk>, which goes with the machine; one of an image is a clone of a copy that is made once. Default: a file on the node.')),
+  volumeMode: Type.Optional(oneOf(['Block', 'Filesystem'], { description: 'Of the claim of a disk with storageClassName: the device itself, or a file in a file system, which every StorageClass can. Default Filesystem.' })),
   ephemeral: Type.Optional(Type.Boolean({ description: 'Made anew at every start. Default false.' })),
   readOnly: Type.Optional(Type.Boolean({ description: 'The guest cannot write to it. Default false.' })),
-}, { description: 'A disk; its order in the list is the boot order. It lives on the node that first ran the machine and pins the machine to it, unless it is ephemeral.' }),
-{ rule: '!has(self.blank) || has(self.size)', message: 'a blank disk needs a size, such as 10Gi' });
+}, { description: 'A disk; its order in the list is the boot order. One of an image or a blank one lives on the node that first ran the machine and pins the machine to it, unless it is ephemeral or has a storageClassName.' }),
+{ rule: '!has(self.blank) || has(self.size)', message: 'a blank disk needs a size, such as 10Gi' },
+{ rule: '!has(self.persistentVolumeClaim) || !has(self.size)', message: 'a disk of a claim is as large as the claim: let the claim ask for more storage instead of a size here' },
+{ rule: '!has(self.storageClassName) || !has(self.persistentVolumeClaim)', message: 'a claim that is there has its StorageClass: storageClassName goes with image or blank' },
+{ rule: '!has(self.storageClassName) || ((!has(self.ephemeral) || !self.ephemeral) && (!has(self.readOnly) || !self.readOnly))', message: 'a disk in a StorageClass is the machine\'s own and lasts: it is neither ephemeral nor readOnly' },
+{ rule: '!has(self.volumeMode) || has(self.storageClassName)', message: 'volumeMode goes with storageClassName' },
+{ rule: '!has(self.persistentVolumeClaim) || !has(self.ephemeral) || !self.ephemeral', message: 'a disk of a claim keeps what is written to it: it cannot be ephemeral' });
+
+const filesystem = Type.Object({
+  name: dnsLabel('Name of the file system, unique in the machine.', 20),
+  persistentVolumeClaim: objectName('A PersistentVolumeClaim of volumeMode Filesystem; others may use it at the same time, as its access modes allow.'),
+  tag: Type.Optional(Type.String({ description: 'What the guest mounts it by: mount -t virtiofs TAG FOLDER. Default: its name.', pattern: '^[A-Za-z0-9][-A-Za-z0-9_.]*$', maxLength: 35 })),
+  readOnly: Type.Optional(Type.Boolean({ description: 'The guest cannot write to it. Default false.' })),
+}, { description: 'Files of a volume, shared with the guest by virtiofs.' });
 
 const port = Type.Object({
   name: Type.Optional(dnsLabel('Name that probes and Services may use.', 15)),
@@ -56,14 +71,20 @@ const network = Type.Object({
 }, { description: 'The place of the machine on the flat network.' });
 
 const cloudInit = withRules(Type.Object({
+  source: Type.Optional(oneOf(['NoCloud', 'ConfigDrive', 'MetadataService'], {
+    description: 'Where the guest finds all this. NoCloud: on a small disk labelled cidata. ConfigDrive: on one labelled config-2, laid out as OpenStack does. MetadataService: at 169.254.169.254, by the paths of OpenStack and EC2; on the native network. Default NoCloud.',
+  })),
+  instanceID: Type.Optional(Type.String({ description: 'By which cloud-init knows whether it has met this machine before; once it has another one, it sets the guest up anew. Default: the uid of the machine.', pattern: '^[A-Za-z0-9][-A-Za-z0-9_.]*$', maxLength: 128 })),
+  metadata: Type.Optional(textMap('What else the guest is told of itself: meta of OpenStack.', { maxProperties: 128, maxLength: 255 })),
+  availabilityZone: Type.Optional(Type.String({ description: 'The zone that the guest is told it is in.', minLength: 1, maxLength: 255 })),
   userData: Type.Optional(Type.String({ description: 'cloud-init user data: #cloud-config, a script, or any other part that cloud-init knows.', maxLength: 65536 })),
   userDataSecret: Type.Optional(Type.Object({
     name: objectName('The Secret.'),
     key: Type.Optional(Type.String({ description: 'The key in it.', default: 'userdata', maxLength: 253 })),
   }, { description: 'The user data in a Secret of the same namespace.' })),
-  networkData: Type.Optional(Type.String({ description: 'cloud-init network configuration, version 1 or 2. Default: DHCP.', maxLength: 65536 })),
+  networkData: Type.Optional(Type.String({ description: 'cloud-init network configuration, version 1 or 2; with ConfigDrive and MetadataService network_data.json of OpenStack. Default: DHCP.', maxLength: 65536 })),
   vendorData: Type.Optional(Type.String({ description: 'cloud-init vendor data.', maxLength: 65536 })),
-}, { description: 'A NoCloud seed, on a small disk of its own.' }),
+}, { description: 'What cloud-init in the guest is to find.' }),
 { rule: '!(has(self.userData) && has(self.userDataSecret))', message: 'cloudInit takes userData or userDataSecret, not both' });
 
 const RESERVED_LIMITS = { minimum: '0', maximum: '1Ti' } as const;
@@ -132,18 +153,38 @@ function knownPort(action: 'httpGet' | 'tcpSocket'): Rule {
   };
 }
 
+const provider = exactlyOneOf('a provider', {
+  openstack: Type.Object({
+    tenant: objectName('The OpenStackTenant.'),
+    server: Type.String({ description: 'Id of the server.', minLength: 1, maxLength: 64 }),
+  }, { description: 'A server of an OpenStack cloud.' }),
+}, {}, { description: 'Who runs the machine, where it is not this cluster. Such machines are made by what mirrors the provider; all else about them is in status.provider.' });
+
+/** What a provider decides. */
+const LOCAL_FIELDS = [
+  'cpu', 'cpuTopology', 'memory', 'firmware', 'kernelBoot', 'filesystems', 'network', 'hostname', 'subdomain', 'cloudInit', 'sshKeys', 'probes',
+  'containerHost', 'containers', 'initContainers', 'nodeSelector', 'affinity', 'tolerations', 'topologySpreadConstraints', 'priorityClassName', 'schedulerName',
+] as const;
+/** What disks have that are made here. */
+const LOCAL_DISK_FIELDS = ['image', 'blank', 'size', 'storageClassName', 'volumeMode', 'ephemeral', 'readOnly'] as const;
+
 const spec = withRules(Type.Object({
+  provider: Type.Optional(provider),
   runStrategy: Type.Optional(oneOf(['Always', 'Halted', 'Manual', 'RerunOnFailure', 'Once'], {
     description: 'Always: runs, and is started again when it ends. Halted: does not run. RerunOnFailure: started again after a crash, not after it powered off. Once: runs once. Manual: runs while yado start and yado stop say so.',
     default: 'Always',
   })),
-  instanceType: Type.Optional(objectName('An InstanceType that gives cpu and memory; what is written here wins.')),
+  instanceType: Type.Optional(objectName('An InstanceType that gives cpu and memory; what is written here wins. Of a machine of a provider: the one that mirrors its flavor.')),
   cpu: Type.Optional(Type.Integer({ description: 'Virtual CPUs, 1 to 512. Default 1.', minimum: 1, maximum: 512 })),
   cpuTopology: Type.Optional(cpuTopology),
   memory: Type.Optional(byteQuantity('memory', MEMORY_LIMITS, 'Memory of the guest.')),
   firmware: Type.Optional(oneOf(['bios', 'uefi', 'uefiSecure'], { description: 'Firmware that boots the first disk. Default bios.' })),
   kernelBoot: Type.Optional(kernelBoot),
-  disks: Type.Optional(listMap(disk, ['name'], { description: 'Disks, in boot order.', maxItems: 24 })),
+  disks: Type.Optional(listMap(disk, ['name'], { description: 'Disks, in boot order. Of a machine of a provider: claims that mirror its volumes.', maxItems: 24 })),
+  filesystems: Type.Optional(withRules(
+    listMap(filesystem, ['name'], { description: 'Shared files. Changes reach a guest that runs when it is restarted.', maxItems: 16 }),
+    { rule: 'self.all(f, self.exists_one(g, (has(g.tag) ? g.tag : g.name) == (has(f.tag) ? f.tag : f.name)))', message: 'two filesystems have the same tag: give each its own' },
+  )),
   network: Type.Optional(network),
   hostname: Type.Optional(dnsLabel("Host name of the guest. Default: the machine's name, its first 63 characters.")),
   subdomain: Type.Optional(dnsLabel('With a headless Service of this name the guest has the DNS name <hostname>.<subdomain>.<namespace>.svc.')),
@@ -165,15 +206,21 @@ const spec = withRules(Type.Object({
   priorityClassName: Type.Optional(Type.String({ description: 'As in a Pod.', maxLength: 253 })),
   schedulerName: Type.Optional(Type.String({ description: 'As in a Pod.', maxLength: 253 })),
 }, { description: 'The machine that should be.' }),
-{ rule: 'has(self.memory) || has(self.instanceType)', message: 'memory is required, such as 2Gi, or an instanceType that gives it', reason: 'FieldValueRequired' },
+{ rule: 'has(self.provider) || has(self.memory) || has(self.instanceType)', message: 'memory is required, such as 2Gi, or an instanceType that gives it', reason: 'FieldValueRequired' },
 { rule: '!has(self.containers) || has(self.containerHost)', message: 'containers run inside the guest, which needs containerHost: {}' },
 { rule: '!has(self.initContainers) || (has(self.containers) && self.containers.size() > 0)', message: 'initContainers prepare containers; list those too' },
+{ rule: "!has(self.containerHost) || !has(self.containerHost.transport) || self.containerHost.transport != 'TLS' || !has(self.cloudInit) || !has(self.cloudInit.source) || self.cloudInit.source == 'NoCloud'", message: 'containerHost with transport TLS has its keys on a seed of source NoCloud: leave out cloudInit.source' },
 { rule: '!(has(self.kernelBoot) && has(self.firmware))', message: 'firmware and kernelBoot exclude each other' },
-{ rule: 'has(self.kernelBoot) || (has(self.disks) && self.disks.size() > 0)', message: 'nothing to boot from: give disks or kernelBoot', reason: 'FieldValueRequired' },
-knownPort('httpGet'), knownPort('tcpSocket'));
+{ rule: 'has(self.provider) || has(self.kernelBoot) || (has(self.disks) && self.disks.size() > 0)', message: 'nothing to boot from: give disks or kernelBoot', reason: 'FieldValueRequired' },
+knownPort('httpGet'), knownPort('tcpSocket'),
+...LOCAL_FIELDS.map((field): Rule => ({ rule: `!has(self.provider) || !has(self.${field})`, message: `a machine of a provider has no ${field}: that is the provider's to say` })),
+...LOCAL_DISK_FIELDS.map((field): Rule => ({ rule: `!has(self.provider) || !has(self.disks) || !self.disks.exists(disk, has(disk.${field}))`, message: `a disk of a machine of a provider has no ${field}: it is a persistentVolumeClaim that mirrors a volume` })),
+{ rule: "!has(self.provider) || self.runStrategy in ['Always', 'Halted']", message: 'runStrategy of a machine of a provider is Always or Halted' },
+{ rule: 'has(self.provider) == has(oldSelf.provider) && (!has(self.provider) || self.provider == oldSelf.provider)', message: 'provider stays as it is: make another machine' });
 
 export type VirtualMachineSpec = Static<typeof spec>;
 export type DiskSpec = Static<typeof disk>;
+export type FilesystemSpec = Static<typeof filesystem>;
 export type ProbeSpec = Static<typeof readiness>;
 
 export const virtualMachine: KindDefinition = {
@@ -196,6 +243,7 @@ export const virtualMachine: KindDefinition = {
     { name: 'Memory', type: 'string', jsonPath: '.status.memory', description: 'Memory of the guest.' },
     { name: 'Image', type: 'string', jsonPath: '.spec.disks[0].image', description: 'Image of the first disk.', priority: 1 },
     { name: 'Guest', type: 'string', jsonPath: '.status.guest.osName', description: 'What runs in the guest, from its agent.', priority: 1 },
+    { name: 'Tenant', type: 'string', jsonPath: '.spec.provider.openstack.tenant', description: 'The OpenStackTenant that the machine is of, if any.', priority: 1 },
     { name: 'Anchor', type: 'string', jsonPath: '.status.anchor', description: 'The core/v1 Pod that stands for the guest.', priority: 1 },
   ],
 };

@@ -2,6 +2,7 @@ import { getServers } from 'node:dns';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { Agent, type AgentOptions } from '../agent/agent.ts';
+import { copyMetrics } from '../agent/copy-metrics.ts';
 import { registerGuestMetrics } from '../agent/guest-metrics.ts';
 import { systemClock } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
@@ -14,6 +15,7 @@ import { createMetrics } from '../kube/metrics.ts';
 import { HttpTransport, loadKubeconfig, withIdentity } from '../kube/transport.ts';
 import { NativeNetwork } from '../network/drivers/native/native-network.ts';
 import { SplicedNetwork } from '../network/drivers/spliced/spliced-network.ts';
+import { requestMetrics } from '../openstack/metrics.ts';
 import { FolderDiskStore } from '../vm/disks/store.ts';
 import { probeAcceleration } from '../vm/drivers/libvirt/acceleration.ts';
 import { LibvirtHypervisor } from '../vm/drivers/libvirt/hypervisor.ts';
@@ -31,6 +33,7 @@ interface Options {
   readonly libvirtSocket: string;
   readonly containerdSocket: string;
   readonly podLogDirectory: string;
+  readonly kubeletDirectory: string;
   readonly imageDirectory: readonly string[];
   readonly clusterDns?: readonly string[];
   readonly clusterDomain: string;
@@ -50,6 +53,7 @@ const program = new Command('yado-agent')
   .option('--libvirt-socket <path>', "the host's libvirt", '/run/libvirt/libvirt-sock')
   .option('--containerd-socket <path>', 'the CRI of the host', '/run/containerd/containerd.sock')
   .option('--pod-log-directory <folder>', 'where the kubelet keeps container logs', '/var/log/pods')
+  .option('--kubelet-directory <folder>', "the kubelet's own, where it publishes volumes", '/var/lib/kubelet')
   .option('--image-directory <folder...>', 'folders below which images of source file may lie', ['/var/lib/yadokari/import'])
   .option('--cluster-dns <address...>', 'name servers that guests are told (default: those that this program uses)')
   .option('--cluster-domain <domain>', "the cluster's DNS domain", 'cluster.local')
@@ -92,6 +96,12 @@ const agent = new Agent({
   disks: new FolderDiskStore(guestsFolder),
   runtime,
   imageDirectories: options.imageDirectory,
+  connectCloud: async (settings, signal) => {
+    // Hosts where nothing is copied never load it.
+    const { OpenStackCloud } = await import('../openstack/cloud.ts');
+    return OpenStackCloud.connect(settings, { signal, observer: requestMetrics(metrics.registry, settings.name) });
+  },
+  observeCopies: copyMetrics(metrics.registry),
   runDirectory: options.runDirectory,
   virtualNodes: async (pods) => {
     // A good part of the program, which hosts without such guests never load.
@@ -109,6 +119,7 @@ const agent = new Agent({
     });
   },
   podLogDirectory: options.podLogDirectory,
+  kubeletDirectory: options.kubeletDirectory,
   events,
   metrics: metrics.controllers,
   clock: systemClock,

@@ -6,11 +6,18 @@ import { systemClock } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
 import { createLog } from '../base/log.ts';
 import { KubeClient } from '../kube/client.ts';
+import { isNotFound } from '../kube/api-error.ts';
+import { isTrue } from '../kube/conditions.ts';
+import { nodes } from '../kube/core.ts';
+import { EventRecorder } from '../kube/event-recorder.ts';
 import { HttpTransport, loadKubeconfig } from '../kube/transport.ts';
 import { BackendSource, type BackendDescription } from '../storage/backend-source.ts';
 import { backends, type BackendKind } from '../storage/backends.ts';
-import { CsiDriver } from '../storage/csi/driver.ts';
-import { reportDriver } from '../storage/driver-report.ts';
+import { CsiDriver, type CsiDriverOptions } from '../storage/csi/driver.ts';
+import { FencingRecord } from '../storage/fencing-record.ts';
+import { reportDriver, reportNode } from '../storage/driver-report.ts';
+import type { NodeState } from '../storage/port.ts';
+import { answerChecks } from '../storage/storage-check.ts';
 
 interface Options {
   readonly backend: BackendKind;
@@ -21,6 +28,8 @@ interface Options {
   readonly stateDirectory: string;
   readonly storageBackend?: string;
   readonly report: boolean;
+  readonly controllerOnly: boolean;
+  readonly socketGroup?: string;
   readonly kubeconfig?: string;
   readonly settings?: string;
   readonly secretFolder?: string;
@@ -33,6 +42,8 @@ const program = new Command('yado-csi')
   .description('a CSI driver for volumes of one backend')
   .addOption(new Option('--backend <kind>', 'where volumes are made').choices(Object.keys(backends)).makeOptionMandatory())
   .option('--storage-backend <name>', 'the StorageBackend that is served; its settings and its Secret are read from the API, and the driver ends when they change')
+  .option('--controller-only', 'make volumes, and attach none on this node', false)
+  .option('--socket-group <gid>', 'number of the group that may call it, besides root')
   .option('--report', 'say in the status of the StorageBackend whether it is reached', false)
   .option('--kubeconfig <file>', 'how the API is reached (default: as a pod)')
   .option('--name <name>', 'name of the driver (default: of the StorageBackend)')
@@ -59,13 +70,21 @@ try {
   const source = client === undefined || backendName === undefined ? undefined : new BackendSource({ client, name: backendName, kind, clock: systemClock, log });
   const described = source === undefined ? await fromFiles() : await source.wait(signal);
   const name = options.name ?? driverName(kind, backendName ?? kind);
-  await using opened = await backends[kind]({ node, stateDirectory: options.stateDirectory, log, ...described });
+  const inApi = client === undefined ? {} : { stateOf: (id: string) => stateOf(client, id), ...(backendName === undefined ? {} : { api: { client, backend: backendName } }) };
+  await using opened = await backends[kind]({ node, attaches: !options.controllerOnly, stateDirectory: options.stateDirectory, log, ...described, ...inApi });
   await using _driver = await CsiDriver.start({
-    name, version: VERSION, backend: opened.backend, socket, log, node: { name: node, volumes: opened.volumes },
-    ...(registrationFolder === undefined ? {} : { registrationFolder }),
+    name, version: VERSION, backend: opened.backend, socket, log, ...(options.controllerOnly ? {} : { node: { name: node, volumes: opened.volumes } }),
+    ...(options.socketGroup === undefined ? {} : { socketGroup: Number(options.socketGroup) }),
+    ...(registrationFolder === undefined ? {} : { registrationFolder }), ...(client === undefined ? {} : inCluster(client, name)),
   });
   log.info({ socket }, 'the driver serves');
-  if (options.report && client !== undefined && backendName !== undefined) void reportDriver({ client, name: backendName, driver: name, backend: opened.backend, clock: systemClock, log }, signal);
+  if (client !== undefined && backendName !== undefined) {
+    const common = { client, name: backendName, driver: name, backend: opened.backend, clock: systemClock, log };
+    if (options.report) void reportDriver(common, signal);
+    const here = options.controllerOnly ? undefined : { name: node, volumes: opened.volumes };
+    if (here !== undefined) void reportNode({ ...common, node: here }, signal);
+    void answerChecks({ ...common, wide: options.report, ...(here === undefined ? {} : { node: here }) }, signal);
+  }
   void source?.untilChanged(described, signal).then(() => {
     log.info({ backend: backendName }, 'the StorageBackend has changed: the driver begins anew');
     stop.resolve();
@@ -74,6 +93,20 @@ try {
 } catch (error) {
   log.fatal({ error: messageOf(error) }, 'the driver ends');
   process.exitCode = 1;
+}
+
+/** What a driver in a cluster knows of it, and tells it. */
+function inCluster(client: KubeClient, driver: string): Pick<CsiDriverOptions, 'isNode' | 'remember'> {
+  const record = new FencingRecord({ client, driver, log, events: new EventRecorder({ client, controller: 'yadokari.dev/csi', instance: options.node, log }) });
+  return {
+    isNode: async (id) => await stateOf(client, id.split('/')[0] ?? '') !== 'gone',
+    remember: (fenced) => record.write(fenced),
+  };
+}
+
+async function stateOf(client: KubeClient, name: string): Promise<NodeState> {
+  const found = await client.get(nodes, { name }).catch((error: unknown) => (isNotFound(error) ? undefined : Promise.reject(error)));
+  return found === undefined ? 'gone' : isTrue(found.status?.conditions, 'Ready') ? 'ready' : 'silent';
 }
 
 async function fromFiles(): Promise<BackendDescription> {

@@ -12,6 +12,7 @@ import { createMetrics } from '../kube/metrics.ts';
 import { HttpTransport, loadKubeconfig } from '../kube/transport.ts';
 import { CalicoIpam } from '../network/ipam/calico-ipam.ts';
 import { createControllers } from '../operator/controllers.ts';
+import { connectCloud } from '../operator/open-stack-tenant/cloud-access.ts';
 
 interface Options {
   readonly kubeconfig?: string;
@@ -20,6 +21,7 @@ interface Options {
   readonly namespace: string;
   readonly pauseImage: string;
   readonly network: 'native' | 'spliced';
+  readonly openstack: boolean;
   readonly leaderElection: boolean;
   readonly logLevel: string;
 }
@@ -32,6 +34,7 @@ const options = new Command('yado-operator')
   .option('--namespace <name>', 'where the leadership lease lives', 'yadokari-system')
   .option('--pause-image <image>', 'image of the container that stands for a guest', 'localhost/yadokari/pause:1')
   .addOption(new Option('--network <mode>', 'native: addresses are ours to give and release; spliced: the CNI of the cluster gives them').choices(['native', 'spliced']).default('native'))
+  .option('--openstack', 'mirror the projects of OpenStackTenants', false)
   .option('--no-leader-election', 'run without asking for leadership')
   .option('--log-level <level>', 'trace, debug, info, warn or error', 'info')
   .parse()
@@ -45,15 +48,17 @@ const metrics = createMetrics();
 const config = loadKubeconfig(options.kubeconfig === undefined ? {} : { kubeconfig: options.kubeconfig });
 const client = new KubeClient(new HttpTransport(config), { observe: metrics.apiCalls });
 const events = new EventRecorder({ client, controller: 'yadokari.dev/operator', instance: options.identity, log });
-const { informers, background, controllers } = createControllers({
+const { informers, background, controllers, disposables } = createControllers({
   client, events, log, namespace: options.namespace, clock: systemClock, metrics: metrics.controllers, anchor: { pauseImage: options.pauseImage, network: options.network },
   ...(options.network === 'native' ? { ipam: new CalicoIpam({ client }) } : {}),
+  ...(options.openstack ? { connectCloud } : {}),
 });
 const { namespace, identity } = options;
 const manager = new Manager({
   informers,
   background,
   controllers,
+  disposables,
   log,
   ...(options.leaderElection ? { elect: (signal, lead) => runAsLeader({ client, namespace, name: 'yadokari-operator', identity, log }, signal, lead) } : {}),
 });

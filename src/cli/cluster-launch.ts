@@ -14,7 +14,7 @@ import { ensureReleaseImages } from '../local/images/release/release-images.ts';
 import { clusterLayout, defaultCacheRoot, type ClusterLayout } from '../local/layout.ts';
 import { ensurePackages } from '../local/packages.ts';
 import { ensureExtraProgram, ensureToolchain } from '../local/toolchain/toolchain.ts';
-import { storagePackages } from '../local/storage/packages.ts';
+import { serverPackages, storagePackages } from '../local/storage/packages.ts';
 import { ensureStorage } from '../local/storage/programs.ts';
 import { storageKinds, type StorageKind } from '../local/storage/record.ts';
 import { readRecord, type ClusterRecord } from '../local/record.ts';
@@ -88,7 +88,8 @@ async function launch(options: LaunchOptions, context: CliContext, { imports = n
   const cni = cniOf(options, before);
   // What a cluster has it keeps, whether it is named again or not.
   const kinds = storageKinds.filter((kind) => options.storage.includes(kind) || before?.storage?.kinds.includes(kind) === true);
-  await ensurePackages({ progress, install: options.packages, extra: storagePackages(kinds), environment, signal });
+  const servers = before?.storage?.servers ?? [];
+  await ensurePackages({ progress, install: options.packages, extra: [...storagePackages(kinds), ...serverPackages(servers)], environment, signal });
   const images = { cacheFolder: join(options.cache, 'images'), progress, signal };
   const building = { modules: root('deploy/toolchain'), cache: options.cache, environment, progress, signal };
   const [tools, guest, containers, host, ownProgram, installation] = await Promise.all([
@@ -101,7 +102,7 @@ async function launch(options: LaunchOptions, context: CliContext, { imports = n
   ]);
   const plugins = Object.fromEntries(await Promise.all((cni === 'bridge' ? bridgePlugins : []).map(async (name) => [name, await ensureExtraProgram(name, building)] as const)));
   const helm = options.chart ? await ensureExtraProgram('helm', building) : undefined;
-  const storage = kinds.length === 0 ? undefined : await ensureStorage(kinds, { ...building, projectRoot });
+  const storage = kinds.length === 0 ? undefined : await ensureStorage({ kinds, servers }, { ...building, projectRoot });
   const kubeconfig = options.kubeconfig === false ? undefined : options.kubeconfig ?? userKubeconfig(context);
   const layout = await up({
     stateRoot: options.stateRoot,

@@ -4,25 +4,25 @@ import type { Command } from 'commander';
 import { parseAllDocuments } from 'yaml';
 import { YadoError } from '../base/errors.ts';
 import type { KubeObject } from '../kube/object.ts';
-import { KubeClient } from '../kube/client.ts';
 import type { VirtualMachineImage } from '../kube/yadokari.ts';
-import { HttpTransport, loadKubeconfig } from '../kube/transport.ts';
-import { ControlClient, type Tie } from '../local/control-client.ts';
-import { clusterLayout, contextName, defaultClusterName } from '../local/layout.ts';
-import { down } from '../local/up.ts';
-import { launchCluster, withLaunchOptions, type LaunchOptions } from './cluster-launch.ts';
+import { contextName, defaultClusterName } from '../local/layout.ts';
+import { addStorage } from '../local/storage/add.ts';
+import { storageServers, type StorageServer } from '../local/storage/record.ts';
+import { withLaunchOptions } from './cluster-launch.ts';
 import type { CliContext } from './context.ts';
-import { Demo, isInMachine } from './demo.ts';
+import { withDemoCluster, type DemoLaunchOptions } from './demo-cluster.ts';
+import { Demo, isInMachine, requireShowable } from './demo.ts';
+import { SharedDemo } from './shared-demo.ts';
 import { formatTable } from './table.ts';
 import { namesHint } from './near-names.ts';
+import { runTenantDemo, TENANT_DEMO } from './tenant-demo-run.ts';
 
-interface DemoOptions extends LaunchOptions {
+interface DemoOptions extends DemoLaunchOptions {
   readonly demo?: string;
-  readonly once: boolean;
 }
 
 export function registerDemo(program: Command, context: CliContext): void {
-  withLaunchOptions(program.command('demo').argument('[example]', 'a file of deploy/examples, without .yaml', 'hello'))
+  withLaunchOptions(program.command('demo').argument('[example]', 'a file of deploy/examples, without .yaml; or tenant: a real OpenStack beside the cluster', 'hello'))
     .description('bring a cluster up and show a virtual machine and a container that reach each other')
     .option('--demo <example>', 'the same as the argument; for npm start')
     .option('--once', 'end after the check, and leave nothing behind', false)
@@ -30,45 +30,34 @@ export function registerDemo(program: Command, context: CliContext): void {
 }
 
 async function runDemo(example: string, options: DemoOptions, context: CliContext): Promise<void> {
+  if (example === TENANT_DEMO) return runTenantDemo(options, context);
   const { progress, signal } = context;
   const begun = performance.now();
   const objects = await readExample(join(context.projectRoot, 'deploy/examples', `${example}.yaml`));
-  const control = new ControlClient(clusterLayout(options.stateRoot, options.name));
-  // A cluster that somebody started stays when the demo ends; one of our own goes with us, even if we are killed.
-  let tie: Tie | undefined;
-  try {
-    const { layout, kubeconfig } = await launchCluster(options, context, {
-      imports: importsOf(objects),
-      onStarted: async (client) => {
-        tie = await client.tie({ deleteState: options.once });
-      },
-    });
-    const { kubeconfig: admin, nodes } = await control.status(signal);
-    const client = new KubeClient(new HttpTransport(loadKubeconfig({ kubeconfig: admin })));
-    const demo = new Demo({ client, objects, nodes: options.nodes > 1 ? nodes.map(({ name }) => name) : [], logs: layout.logs, progress, signal });
+  requireShowable(objects);
+  await withDemoCluster(options, context, importsOf(objects), async ({ layout, kubeconfig, client, nodes, isOwn, untilEnd }) => {
+    for (const server of serversOf(objects)) await addStorage({ layout, server, packages: options.packages, progress, signal, programs: { projectRoot: context.projectRoot, modules: join(context.projectRoot, 'deploy/toolchain'), cache: options.cache, environment: context.environment, progress, signal } });
+    const demo = new Demo({ client, objects, nodes: options.nodes > 1 ? nodes : [], logs: layout.logs, progress, signal });
     await demo.apply();
     context.print(`\n${formatTable(await demo.check())}\n`);
+    const shared = serversOf(objects).length === 0 ? undefined : new SharedDemo({ client, objects, progress, signal });
+    if (shared !== undefined) context.print(`\n${formatTable(await shared.check(await demo.workloads()))}\n`);
     progress.line(`All of it took ${((performance.now() - begun) / 1000).toFixed(1)} s.`);
-    if (options.once && tie === undefined) await demo.remove();
-    if (!options.once) {
-      context.print(nextCommands(options.name, kubeconfig, objects));
-      if (tie !== undefined) await untilEnd(tie, context);
+    if (options.once && !isOwn) {
+      await shared?.remove();
+      await demo.remove();
     }
-    client.close();
-  } finally {
-    if (tie !== undefined) {
-      // Taken down here, so that it is gone when the command ends; the tie is for when we are killed.
-      await down({ stateRoot: options.stateRoot, name: options.name, deleteState: options.once, progress });
-      tie.release();
-    }
-  }
+    if (options.once) return;
+    context.print(nextCommands(options.name, kubeconfig, objects));
+    if (isOwn) await untilEnd();
+  });
 }
 
 async function readExample(path: string): Promise<readonly KubeObject[]> {
   const text = await readFile(path, 'utf8').catch(async (cause: unknown) => {
     const known = (await readdir(dirname(path)).catch(() => [])).filter((name) => name.endsWith('.yaml')).map((name) => basename(name, '.yaml'));
     const name = basename(path, '.yaml');
-    throw new YadoError('NoSuchExample', `There is no example ${name}. ${namesHint(name, known.sort())}`, { cause });
+    throw new YadoError('NoSuchExample', `There is no example ${name}. ${namesHint(name, [...known, TENANT_DEMO].sort())}`, { cause });
   });
   return parseAllDocuments(text).map((document) => document.toJS() as KubeObject);
 }
@@ -77,6 +66,12 @@ async function readExample(path: string): Promise<readonly KubeObject[]> {
 function importsOf(objects: readonly KubeObject[]): ReadonlySet<string> {
   const files = objects.filter(({ kind }) => kind === 'VirtualMachineImage').map((image) => (image as VirtualMachineImage).spec.source.file?.path);
   return new Set(files.filter((file) => file !== undefined).map((file) => basename(file)));
+}
+
+/** Servers of the StorageClasses that its claims name. */
+function serversOf(objects: readonly KubeObject[]): readonly StorageServer[] {
+  const classes = objects.map((object) => (object as KubeObject & { readonly spec?: { readonly storageClassName?: string } }).spec?.storageClassName ?? '');
+  return storageServers.filter((server) => classes.some((name) => name === server || name.startsWith(`${server}-`)));
 }
 
 function nextCommands(name: string, kubeconfig: string | undefined, objects: readonly KubeObject[]): string {
@@ -93,10 +88,4 @@ function nextCommands(name: string, kubeconfig: string | undefined, objects: rea
     `  npx yado status${cluster}`,
     `  npx yado down${cluster}`,
   ].join('\n');
-}
-
-async function untilEnd(tie: Tie, { signal, progress }: CliContext): Promise<void> {
-  progress.line('\nIt stays up until Ctrl-C; `npx yado up` leaves it running in the background.');
-  const interrupted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
-  await Promise.race([interrupted, tie.ended]);
 }

@@ -5,7 +5,7 @@ import type { Progress } from '../base/progress.ts';
 import { isNotFound } from '../kube/api-error.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { conditionOf } from '../kube/conditions.ts';
-import type { Condition } from '../kube/core.ts';
+import { persistentVolumeClaims, type Condition } from '../kube/core.ts';
 import type { KubeObject, Resource } from '../kube/object.ts';
 import { virtualMachineImages, virtualMachines, yadoPods } from '../kube/yadokari.ts';
 import { diagnose } from './demo-diagnosis.ts';
@@ -25,7 +25,7 @@ export interface DemoOptions {
 }
 
 /** What is shown of a workload. */
-interface Workload extends KubeObject {
+export interface Workload extends KubeObject {
   readonly status?: { readonly address?: string; readonly node?: string; readonly printableStatus?: string; readonly phase?: string; readonly conditions?: readonly Condition[] };
 }
 
@@ -36,14 +36,17 @@ export class DemoFailedError extends YadoError {
   }
 }
 
-const NAMESPACE = 'default';
+export const DEMO_NAMESPACE = 'default';
 const FETCH_MS = 60_000;
 const HEADING = ['NAME', 'KIND', 'STATUS', 'NODE', 'ADDRESS', 'READY'];
 const KINDS: Readonly<Record<string, Resource<Workload>>> = {
   VirtualMachine: virtualMachines,
   Pod: yadoPods,
   VirtualMachineImage: virtualMachineImages,
+  PersistentVolumeClaim: persistentVolumeClaims,
 };
+/** What has an address and serves pages. */
+const WORKLOADS = new Set(['VirtualMachine', 'Pod']);
 
 /** Applies an example, waits until its workloads are Ready, and lets each fetch a page from every other. */
 export class Demo {
@@ -52,14 +55,14 @@ export class Demo {
 
   constructor(options: DemoOptions) {
     this.#options = options;
-    this.#workloads = options.objects.filter(({ kind }) => kind !== 'VirtualMachineImage');
+    this.#workloads = options.objects.filter(({ kind }) => WORKLOADS.has(kind));
   }
 
   async apply(): Promise<void> {
     const { client, objects, progress, signal } = this.#options;
     for (const object of objects) {
       const { kind, apiVersion: _version, ...rest } = this.#placed(object);
-      await client.apply(resourceOf(kind), { ...rest, metadata: { ...rest.metadata, namespace: NAMESPACE } }, { fieldManager: 'yado', signal });
+      await client.apply(resourceOf(kind), { ...rest, metadata: { ...rest.metadata, namespace: DEMO_NAMESPACE } }, { fieldManager: 'yado', signal });
     }
     await progress.step(`Waiting for ${this.#workloads.map(titleOf).join(' and ')}`, async (step) => {
       const readyMs = this.#options.readyMs ?? 180_000;
@@ -95,6 +98,11 @@ export class Demo {
     });
   }
 
+  /** The workloads as they are now. */
+  workloads(): Promise<readonly Workload[]> {
+    return this.#read();
+  }
+
   /** A workload's row, or why it has none. */
   async #rowOf(from: Workload, workloads: readonly Workload[]): Promise<readonly string[] | string> {
     const pages: string[] = [];
@@ -115,7 +123,7 @@ export class Demo {
   async remove(): Promise<void> {
     const { client, objects, signal } = this.#options;
     for (const { kind, metadata: { name } } of objects.toReversed()) {
-      const ref = { name, namespace: NAMESPACE };
+      const ref = { name, namespace: DEMO_NAMESPACE };
       await client.delete(resourceOf(kind), ref, { signal }).catch(ignoreMissing);
       while (await client.get(resourceOf(kind), ref, signal).then(() => true, ignoreMissing)) await delay(100, undefined, { signal });
     }
@@ -123,12 +131,12 @@ export class Demo {
 
   async #failure(what: string, suspects: readonly Workload[]): Promise<DemoFailedError> {
     const { client, logs, signal } = this.#options;
-    return new DemoFailedError(`${what}\n${await diagnose({ client, namespace: NAMESPACE, suspects, logs, signal })}\nAll logs are in ${logs}.`);
+    return new DemoFailedError(`${what}\n${await diagnose({ client, namespace: DEMO_NAMESPACE, suspects, logs, signal })}\nAll logs are in ${logs}.`);
   }
 
   #read(): Promise<readonly Workload[]> {
     const { client, signal } = this.#options;
-    return Promise.all(this.#workloads.map(({ kind, metadata: { name } }) => client.get(resourceOf(kind), { name, namespace: NAMESPACE }, signal)));
+    return Promise.all(this.#workloads.map(({ kind, metadata: { name } }) => client.get(resourceOf(kind), { name, namespace: DEMO_NAMESPACE }, signal)));
   }
 
   /** The object with a node of its own, when there are several. */
@@ -151,6 +159,11 @@ function summaryOf(pages: readonly string[]): string {
 export function isInMachine(workload: KubeObject): boolean {
   const { spec } = workload as KubeObject & { readonly spec?: { readonly placement?: { readonly virtualMachine?: unknown } } };
   return spec?.placement?.virtualMachine !== undefined;
+}
+
+/** Throws DemoFailedError where an example has what no demo shows. */
+export function requireShowable(objects: readonly KubeObject[]): void {
+  for (const { kind } of objects) resourceOf(kind);
 }
 
 function resourceOf(kind: string): Resource<Workload> {
@@ -177,12 +190,13 @@ function ignoreMissing(error: unknown): boolean {
   throw error;
 }
 
-function get(url: string): Promise<string> {
+/** A page of a workload. */
+export function get(url: string, timeoutMs = 8000): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const request = http.get(url, { agent: false, timeout: 8000 }, (response) => {
+  const request = http.get(url, { agent: false, timeout: timeoutMs }, (response) => {
     let text = '';
     response.setEncoding('utf8').on('data', (chunk: string) => void (text += chunk)).on('end', () => resolve(text)).on('error', reject);
   });
-  request.on('error', reject).on('timeout', () => request.destroy(new Error('no answer within 8 s')));
+  request.on('error', reject).on('timeout', () => request.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)));
   return promise;
 }

@@ -7,7 +7,7 @@ import { presenceOn } from '../local/packages.ts';
 import type { CliContext } from './context.ts';
 import { doctorText, isFit, warn, type Finding } from './doctor/check.ts';
 import { clusterFindings } from './doctor/clusters.ts';
-import { cgroupFinding, forwardFinding, kernelFindings } from './doctor/kernel.ts';
+import { cgroupFinding, drbdFinding, forwardFinding, kernelFindings, nfsFinding } from './doctor/kernel.ts';
 import { diskFinding, memoryFinding, nodeFinding, openFilesFinding, rootFinding, systemdFinding } from './doctor/resources.ts';
 import { accelerationFinding, packagesFinding, toolchainFindings } from './doctor/software.ts';
 
@@ -39,6 +39,8 @@ async function examine({ cache, stateRoot }: DoctorOptions, { environment, signa
   const checks: readonly (readonly [string, () => Promise<Finding | readonly Finding[]>])[] = [
     ['kernel', () => kernelFindings(signal)],
     ['cgroups', cgroupFinding],
+    ['NFS client', nfsFinding],
+    ['DRBD', drbdFinding],
     ['KVM', () => accelerationFinding(join(cache, 'doctor'), present, signal)],
     ['init', systemdFinding],
     ['memory', async () => memoryFinding(await readFile('/proc/meminfo', 'utf8'))],

@@ -19,3 +19,9 @@ export function appendChoice<T extends string>(choices: readonly T[]): (value: s
 export function append(value: string, before: readonly string[]): readonly string[] {
   return [...before, value];
 }
+
+export function seconds(text: string): number {
+  const value = Number(text);
+  if (!Number.isFinite(value) || value <= 0) throw new InvalidArgumentError('it must be a number of seconds');
+  return value;
+}

@@ -37,6 +37,12 @@ describe('power', () => {
   ];
   for (const [title, vm, verb, patch] of cases) it(title, () => assert.deepEqual(powerChange(vm, verb, now).patch, patch));
 
+  it('asks nothing of a server that is only observed', () => {
+    const server = { ...machine('Always'), spec: { runStrategy: 'Always', provider: { openstack: { tenant: 'shop', server: 's1' } } } } as const;
+    assert.throws(() => powerChange(server, 'stop', now), /web is a server of OpenStackTenant shop, which only observes: stop it in the cloud/);
+    assert.deepEqual(powerChange({ ...server, status: { conditions: [{ type: 'Synchronized', status: 'True' }] } }, 'stop', now).patch, strategy('Halted'));
+  });
+
   it('restarts nothing that is meant to be stopped', () => {
     for (const vm of [machine('Halted'), machine('Manual')]) assert.throws(() => powerChange(vm, 'restart', now), { code: 'NotRunning', message: /yado start web/ });
   });

@@ -13,11 +13,12 @@ export interface PowerChange {
 
 /**
  * What makes a machine start, stop or restart, given its run strategy. Throws YadoError `NotRunning` for a restart of one
- * that is meant to be stopped. `now` is an RFC 3339 time.
+ * that is meant to be stopped, and `OnlyObserved` for a machine of a cloud that is only watched. `now` is an RFC 3339 time.
  */
 export function powerChange(vm: VirtualMachine, verb: PowerVerb, now: string): PowerChange {
   const { metadata: { name, annotations }, spec: { runStrategy = 'Always' }, status } = vm;
   const requested = annotations?.[ANNOTATION_REQUESTED_STATE];
+  refuseObserved(vm, verb);
   const stopped = runStrategy === 'Halted' || (runStrategy === 'Manual' && requested !== 'Running');
   switch (verb) {
     case 'restart':
@@ -34,6 +35,13 @@ export function powerChange(vm: VirtualMachine, verb: PowerVerb, now: string): P
       if (runStrategy === 'Manual') return { patch: annotation(ANNOTATION_REQUESTED_STATE, 'Stopped'), message: `${name} stops` };
       return { patch: { spec: { runStrategy: 'Halted' } }, message: `${name} stops${runStrategy === 'Always' ? '' : `; its runStrategy was ${runStrategy}, and a start will make it Always`}` };
   }
+}
+
+/** What is asked of a server that is only observed is put back, and nobody would know why. */
+function refuseObserved({ metadata: { name }, spec: { provider }, status }: VirtualMachine, verb: PowerVerb): void {
+  const tenant = provider?.openstack?.tenant;
+  if (tenant === undefined || status?.conditions?.some(({ type }) => type === 'Synchronized') === true) return;
+  throw new YadoError('OnlyObserved', `${name} is a server of OpenStackTenant ${tenant}, which only observes: ${verb} it in the cloud, or set spec.servers.mode of the tenant to Manage`, { disposition: 'stalled' });
 }
 
 function annotation(key: string, value: string): object {

@@ -11,14 +11,16 @@ import { registerLogs } from './logs-command.ts';
 import { registerNode } from './node-command.ts';
 import { registerPower } from './power-command.ts';
 import { registerStatus } from './status-command.ts';
+import { registerStorage } from './storage-command.ts';
 import { registerSupervise } from './supervise-command.ts';
+import { registerTenant } from './tenant-command.ts';
 import { registerTop } from './top-command.ts';
 import { registerUp } from './up-command.ts';
 import { registerVersion } from './version-command.ts';
 
 /** Every command, each adding itself. */
 const commands = [
-  registerUp, registerDemo, registerDown, registerStatus, registerNode, registerLogs,
+  registerUp, registerDemo, registerDown, registerStatus, registerNode, registerLogs, registerStorage, registerTenant,
   registerImage, registerPower, registerConsole, registerTop, registerDoctor, registerDebug, registerVersion, registerCompletion, registerSupervise,
 ] as const;
 

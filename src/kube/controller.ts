@@ -75,6 +75,11 @@ export class Controller {
   /** Reconciles the keys that `map` finds, for the object as it is and as it was, at changes that count. */
   watchMapped<T extends KubeObject>(informer: Informer<T>, map: (object: T) => readonly ObjectKey[], counts: (change: Change<T>) => boolean = () => true): this {
     this.#informers.add(informer as unknown as Informer<KubeObject>);
+    return this.watchMappedLoosely(informer, map, counts);
+  }
+
+  /** The same, without waiting until the collection is known: one that may never be is not to hold up the rest. */
+  watchMappedLoosely<T extends KubeObject>(informer: Informer<T>, map: (object: T) => readonly ObjectKey[], counts: (change: Change<T>) => boolean = () => true): this {
     const enqueue = (change: Change<T>): void => {
       if (!counts(change)) return;
       const old = change.old === undefined || change.old === change.object ? [] : map(change.old);

@@ -119,8 +119,27 @@ export interface CertificateSigningRequest extends KubeObject {
   readonly status?: { readonly conditions?: readonly Condition[]; readonly certificate?: string };
 }
 
+/** https://kubernetes.io/docs/concepts/storage/persistent-volumes/ */
+export interface PersistentVolumeClaim extends KubeObject {
+  readonly spec: {
+    readonly accessModes?: readonly string[];
+    /** Default Filesystem. */
+    readonly volumeMode?: 'Block' | 'Filesystem';
+    readonly volumeName?: string;
+    readonly storageClassName?: string;
+    readonly dataSource?: { readonly apiGroup?: string; readonly kind: string; readonly name: string };
+    readonly resources?: { readonly requests?: Readonly<Record<string, string>> };
+  };
+  readonly status?: { readonly phase?: 'Pending' | 'Bound' | 'Lost'; readonly capacity?: Readonly<Record<string, string>> };
+}
+
 export interface PodDisruptionBudget extends KubeObject {
   readonly spec: { readonly minAvailable: number; readonly selector: { readonly matchLabels: Readonly<Record<string, string>> } };
+}
+
+/** Addresses of Services: https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/service-cidr-v1/ */
+export interface ServiceCidr extends KubeObject {
+  readonly spec: { readonly cidrs: readonly string[] };
 }
 
 export interface Event extends KubeObject {
@@ -137,4 +156,6 @@ export const namespaces = defineResource<Namespace>('v1', 'Namespace', 'namespac
 export const leases = defineResource<Lease>('coordination.k8s.io/v1', 'Lease', 'leases');
 export const certificateSigningRequests = defineResource<CertificateSigningRequest>('certificates.k8s.io/v1', 'CertificateSigningRequest', 'certificatesigningrequests', false);
 export const podDisruptionBudgets = defineResource<PodDisruptionBudget>('policy/v1', 'PodDisruptionBudget', 'poddisruptionbudgets');
+export const persistentVolumeClaims = defineResource<PersistentVolumeClaim>('v1', 'PersistentVolumeClaim', 'persistentvolumeclaims');
+export const serviceCidrs = defineResource<ServiceCidr>('networking.k8s.io/v1', 'ServiceCIDR', 'servicecidrs', false);
 export const events = defineResource<Event>('events.k8s.io/v1', 'Event', 'events');

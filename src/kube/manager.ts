@@ -10,6 +10,8 @@ export interface ManagerOptions {
   /** Started and ended with the others, but only the controllers that watch them wait for their first lists: all else works without. */
   readonly background?: readonly AnyInformer[];
   readonly controllers: readonly Controller[];
+  /** Ended after the controllers. */
+  readonly disposables?: readonly AsyncDisposable[];
   readonly log: Log;
   /** Runs the controllers only while it is the leader; see runAsLeader. Default: always. */
   readonly elect?: (signal: AbortSignal, lead: (signal: AbortSignal) => Promise<void>) => Promise<void>;
@@ -33,7 +35,7 @@ export class Manager {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { informers, background = [], controllers, log, elect } = this.#options;
+    const { informers, background = [], controllers, disposables = [], log, elect } = this.#options;
     try {
       for (const informer of [...informers, ...background]) informer.start();
       await Promise.all(informers.map((informer) => informer.waitForSync(signal)));
@@ -47,7 +49,7 @@ export class Manager {
       if (!signal.aborted) throw error;
     } finally {
       this.#ready = false;
-      await Promise.all([...informers, ...background].map((informer) => informer[Symbol.asyncDispose]()));
+      await Promise.all([...disposables, ...informers, ...background].map((one) => one[Symbol.asyncDispose]()));
     }
   }
 }

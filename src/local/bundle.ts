@@ -12,6 +12,7 @@ export interface BundleOptions {
 
 /** Bundles of one program that stay: clusters have copies of their own, and one that is wanted again is made in a second. */
 const KEPT = 8;
+const HASH = /^[0-9a-f]{16}$/;
 
 /** Bundles a program of ours into one file, cached by the content of all sources; its path, or undefined when there is no such program. */
 export async function bundleProgram(options: BundleOptions): Promise<string | undefined> {
@@ -36,15 +37,16 @@ export async function bundleProgram(options: BundleOptions): Promise<string | un
       // Another run of the same sources was first.
       if (!existsSync(program)) throw error;
     });
-    await removeOldest(join(options.cache, 'programs'), `${name}-`);
+    await removeOldest(join(options.cache, 'programs'), name);
   } finally {
     await rm(temporary, { recursive: true, force: true });
   }
   return program;
 }
 
-async function removeOldest(folder: string, prefix: string): Promise<void> {
-  const names = (await readdir(folder)).filter((name) => name.startsWith(prefix) && !name.endsWith('.tmp'));
+async function removeOldest(folder: string, program: string): Promise<void> {
+  // The name of one program begins that of another.
+  const names = (await readdir(folder)).filter((name) => name.startsWith(`${program}-`) && HASH.test(name.slice(program.length + 1)));
   const bundles = await Promise.all(names.map(async (name) => ({ name, madeAt: await stat(join(folder, name)).then(({ mtimeMs }) => mtimeMs, () => 0) })));
   for (const { name } of bundles.sort((a, b) => b.madeAt - a.madeAt).slice(KEPT)) await rm(join(folder, name), { recursive: true, force: true });
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { errnoOf } from '../base/errors.ts';
 import { LocalError } from './errors.ts';
+import { abortFuse, fuseConnections } from './fuse-connections.ts';
 
 export interface CgroupHierarchy {
   readonly mountPoint: string;
@@ -85,7 +86,9 @@ export async function destroyCgroup(hierarchies: readonly CgroupHierarchy[], pat
   const deadline = Date.now() + timeoutMs;
   for (;;) {
     const processes = await processesIn(hierarchies, path);
+    const connections = await fuseConnections(processes);
     for (const pid of processes) kill(pid);
+    await abortFuse(connections);
     if (processes.length === 0 && (await removeFolders(hierarchies, path))) return;
     if (Date.now() > deadline) {
       throw new LocalError('CgroupBusy', `Processes ${processes.join(', ')} of cgroup ${path} do not end after SIGKILL; they may hang in the kernel. Try again, or restart the host.`, { disposition: 'retry' });

@@ -1,5 +1,4 @@
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { KubeClient } from '../kube/client.ts';
 import { detectHierarchies } from './cgroup.ts';
@@ -7,8 +6,8 @@ import type { Component, ComponentStatus } from './component.ts';
 import type { ClusterContext } from './context.ts';
 import { kubeconfigPath } from './control/commands.ts';
 import { ControlPlane } from './control/control-plane.ts';
-import { applyAll, placeholders, readManifests } from './control/manifests.ts';
-import { systemObjects } from './control/system-objects.ts';
+import { clusterManifests } from './control/cluster-manifests.ts';
+import { applyAll } from './control/manifests.ts';
 import { LocalError } from './errors.ts';
 import { ensureHostNetwork } from './host-network.ts';
 import { podRoutes } from './node/foreign-cni.ts';
@@ -16,11 +15,9 @@ import { requireFreePorts } from './host-ports.ts';
 import { turnOverLog } from './log-file.ts';
 import { LocalNode, type NodeState } from './node/local-node.ts';
 import { nodeCertificates } from './pki.ts';
-import { storageObjects } from './storage/objects.ts';
+import type { ClusterRecord } from './record.ts';
+import { CephServer } from './storage/servers/ceph-server.ts';
 import { sweepCluster } from './sweep.ts';
-
-const SNAPSHOT_GROUP = 'snapshot.storage.k8s.io';
-const snapshotKinds = ['volumesnapshotclasses', 'volumesnapshotcontents', 'volumesnapshots'] as const;
 
 export interface ClusterStatus {
   readonly name: string;
@@ -37,8 +34,9 @@ interface NodeList {
 
 /** A whole cluster, started and stopped in the right order. Every operation is idempotent. */
 export class Cluster {
-  readonly #context: ClusterContext;
+  #context: ClusterContext;
   readonly #control: ControlPlane;
+  #ceph: CephServer | undefined;
   readonly #nodes = new Map<string, LocalNode>();
   #client: KubeClient | undefined;
   #ready = false;
@@ -63,6 +61,7 @@ export class Cluster {
     await Promise.all([
       this.#apiUp.then(() => Promise.all([this.#control.startClients(signal), this.#install(signal)])),
       ...nodes.map((node) => this.#startNode(node)),
+      this.#startServers(signal),
     ]);
     this.#ready = true;
     this.#context.report('cluster', 'ready');
@@ -96,11 +95,24 @@ export class Cluster {
     await component.restart(this.#life.signal);
   }
 
+  /** Brings a running cluster to the volumes of this record: objects, servers and drivers that are missing are there afterwards. */
+  async renewStorage({ storage, manifests }: ClusterRecord): Promise<void> {
+    if (!this.#ready) throw new LocalError('NotReady', 'The cluster is not ready yet; try again once it is.', { disposition: 'retry' });
+    const { signal } = this.#life;
+    this.#context = { ...this.#context, record: { ...this.#context.record, manifests, ...(storage === undefined ? {} : { storage }) } };
+    await this.#applyManifests(signal);
+    await this.#control.renew(this.#context, signal);
+    // Drivers first wait for what says where the server is, and their sidecars for them: it is better that this is short.
+    await this.#startServers(signal);
+    await Promise.all([...this.#nodes.values()].map((node) => node.renew(this.#context, signal)));
+  }
+
   /** Stops everything and leaves nothing but the state folder. */
   async stop(): Promise<void> {
     this.#ready = false;
     this.#life.abort(new LocalError('Stopping', 'The cluster is being taken down.'));
     await Promise.all([...this.#nodes.values()].map((node) => node.stop().catch((error: unknown) => this.#context.report(node.name, `did not stop cleanly: ${String(error)}`, 'warning'))));
+    await this.#ceph?.stop();
     await this.#control.stop();
     this.#client?.close();
     await sweepCluster(this.#context.layout, this.#context.record);
@@ -113,7 +125,7 @@ export class Cluster {
       supervisorPid: process.pid,
       kubeconfig: kubeconfigPath(this.#context.layout, 'admin'),
       ready: this.#ready,
-      components: await statuses(this.#control.components),
+      components: await statuses(this.#hostComponents()),
       nodes: await Promise.all([...this.#nodes.values()].map(async (node) => ({
         name: node.name, address: node.address, state: node.state,
         ...(node.initPid === undefined ? {} : { initPid: node.initPid }),
@@ -128,7 +140,18 @@ export class Cluster {
   }
 
   #components(): readonly Component[] {
-    return [...this.#control.components, ...[...this.#nodes.values()].flatMap((node) => node.components)];
+    return [...this.#hostComponents(), ...[...this.#nodes.values()].flatMap((node) => node.components)];
+  }
+
+  /** Those that run on the host itself. */
+  #hostComponents(): readonly Component[] {
+    return [...this.#control.components, ...(this.#ceph?.components ?? [])];
+  }
+
+  async #startServers(signal: AbortSignal): Promise<void> {
+    if (this.#context.record.storage?.servers?.includes('ceph') !== true) return;
+    this.#ceph ??= new CephServer(this.#context);
+    await this.#ceph.start(signal);
   }
 
   #addNodes(count: number): readonly LocalNode[] {
@@ -159,15 +182,17 @@ export class Cluster {
 
   /** System objects, definitions and what else is to be applied; then the operator. */
   async #install(signal: AbortSignal): Promise<void> {
-    const { plan, layout, record, report, clock } = this.#context;
-    const begun = clock.now();
-    const { storage } = record;
-    const definitions = storage === undefined ? [] : snapshotKinds.map((name) => join(storage.snapshotDefinitions, `${SNAPSHOT_GROUP}_${name}.yaml`));
-    const manifests = [...systemObjects(plan), ...(await readManifests([...record.manifests, ...definitions], placeholders(plan))), ...(storage === undefined ? [] : storageObjects(storage))];
-    const outcome = await applyAll(await this.#api(), manifests, { signal, memory: layout.applied });
-    report('manifests', `${manifests.length} ${outcome} in ${clock.now() - begun} ms`);
+    await this.#applyManifests(signal);
     await this.#control.ready(signal);
     await Promise.all(['operator', 'snapshot-controller'].map((name) => this.#control.startOf(name, signal)));
+  }
+
+  async #applyManifests(signal: AbortSignal): Promise<void> {
+    const { plan, layout, record, report, clock } = this.#context;
+    const begun = clock.now();
+    const manifests = await clusterManifests(plan, record);
+    const outcome = await applyAll(await this.#api(), manifests, { signal, memory: layout.applied });
+    report('manifests', `${manifests.length} ${outcome} in ${clock.now() - begun} ms`);
   }
 
   async #nodeReady(node: LocalNode, signal: AbortSignal): Promise<void> {

@@ -46,6 +46,11 @@ export class ControlClient {
     await this.#call('POST', `/components/${encodeURIComponent(name)}/restart`, signal);
   }
 
+  /** Takes the volumes that the record has by now; returns when their servers and drivers run. */
+  async renewStorage(signal?: AbortSignal): Promise<void> {
+    await this.#call('POST', '/storage', signal);
+  }
+
   async down(options: { readonly deleteState: boolean }, signal?: AbortSignal): Promise<void> {
     await this.#call('POST', `/down?delete=${options.deleteState}`, signal);
   }

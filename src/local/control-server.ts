@@ -7,6 +7,8 @@ import type { EventRing } from './event-ring.ts';
 export interface ControlHandlers {
   readonly cluster: Cluster;
   readonly events: EventRing;
+  /** Brings the cluster to the volumes that its record has by now. */
+  readonly renewStorage: () => Promise<void>;
   /** Takes everything down and ends the supervisor some moments later. */
   readonly down: (options: { readonly deleteState: boolean }) => Promise<void>;
 }
@@ -14,7 +16,7 @@ export interface ControlHandlers {
 /**
  * The supervisor's control socket: HTTP with JSON bodies.
  * GET /status, GET /events (follows, one JSON object a line), POST /nodes?count=N, POST /nodes/<name>/{start,stop,crash},
- * POST /components/<name>/restart, POST /down?delete=true, POST /tie?delete=true (the cluster goes when this connection does).
+ * POST /components/<name>/restart, POST /storage (takes the record's volumes), POST /down?delete=true, POST /tie?delete=true (the cluster goes when this connection does).
  */
 export async function serveControl(path: string, handlers: ControlHandlers): Promise<Server> {
   const server = createServer((request, response) => {
@@ -35,7 +37,7 @@ export async function serveControl(path: string, handlers: ControlHandlers): Pro
 }
 
 async function handle(handlers: ControlHandlers, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const { cluster, events, down } = handlers;
+  const { cluster, events, renewStorage, down } = handlers;
   const url = new URL(request.url ?? '/', 'http://supervisor');
   const deleteState = url.searchParams.get('delete') === 'true';
   const [, area = '', ...rest] = url.pathname.split('/').map(decodeURIComponent);
@@ -49,6 +51,9 @@ async function handle(handlers: ControlHandlers, request: IncomingMessage, respo
       return answer(response, {});
     case 'POST components':
       await cluster.componentRestart(rest[0] ?? '');
+      return answer(response, {});
+    case 'POST storage':
+      await renewStorage();
       return answer(response, {});
     case 'POST down':
       await down({ deleteState });

@@ -85,7 +85,7 @@ export const birdAgain = { afterEnd: ['-R'] };
 export function hostBirdConfig(plan: NetworkPlan): string {
   return `log stderr all;
 router id ${plan.gateway};
-graceful restart wait 5;
+graceful restart wait 15;
 protocol device { scan time 10; }
 protocol kernel {
   persist;
@@ -101,6 +101,9 @@ protocol bgp nodes {
   direct;
   passive on;
   graceful restart on;
+  graceful restart time 0;
+  long lived graceful restart on;
+  long lived stale time 120;
   ipv4 { import where net ~ [ ${plan.podPool}{16,32} ]; export none; };
 }
 `;

@@ -22,6 +22,8 @@ export const debianPackages: readonly DebianPackage[] = [
   { name: 'libvirt-clients', purpose: 'virsh, to look into nodes', provides: ['virsh'] },
   { name: 'qemu-system-x86', purpose: 'the machines themselves', provides: ['qemu-system-x86_64'] },
   { name: 'qemu-utils', purpose: 'makes and converts disks', provides: ['qemu-img'] },
+  { name: 'qemu-system-common', purpose: 'reads images of clouds', provides: ['qemu-storage-daemon'] },
+  { name: 'qemu-block-extra', purpose: "QEMU's driver of images over HTTP", provides: ['/usr/lib/*/qemu/block-curl.so'] },
   { name: 'iproute2', purpose: 'namespaces, bridges and routes', provides: ['ip', 'tc'] },
   { name: 'nftables', purpose: 'masquerade, services and policies', provides: ['nft'] },
   { name: 'bird2', purpose: 'routes between nodes', provides: ['bird', 'birdc'] },

@@ -2,8 +2,8 @@ import type { Progress } from '../base/progress.ts';
 import type { ClusterStatus } from './cluster.ts';
 import type { ControlClient } from './control-client.ts';
 import { kubeconfigPath } from './control/commands.ts';
-import { applyAll, placeholders, readManifests } from './control/manifests.ts';
-import { systemObjects } from './control/system-objects.ts';
+import { clusterManifests } from './control/cluster-manifests.ts';
+import { applyAll } from './control/manifests.ts';
 import { installPrograms, programPaths, type Program } from './installed-programs.ts';
 import type { ClusterLayout } from './layout.ts';
 import { networkPlan } from './network-plan.ts';
@@ -25,13 +25,18 @@ export async function renew(layout: ClusterLayout, before: ClusterRecord, option
   const { cluster, progress } = options;
   const timeout = AbortSignal.timeout(options.timeoutMs ?? 120_000);
   const signal = options.signal === undefined ? timeout : AbortSignal.any([timeout, options.signal]);
-  const { nodes, manifests } = cluster;
-  await writeRecord(layout, { ...before, nodes, manifests });
+  const { nodes, manifests, storage } = cluster;
+  await writeRecord(layout, { ...before, nodes, manifests, ...(storage === undefined ? {} : { storage }) });
   const waiting = changesOf(before, { ...cluster, ...programPaths(layout, cluster) });
   if (waiting.length > 0) progress.line(`Changed: ${waiting.join(', ')}. That takes effect with \`yado down --name ${layout.name}\` and another up`);
   await progress.step(`Cluster ${layout.name} is running`, async (step) => {
     step.update('manifests');
-    if ((await applyManifests(layout, before.index, manifests, signal)) === 'applied') progress.line('Applied the changed manifests');
+    if ((await applyManifests(layout, before.index, { manifests, ...(storage === undefined ? {} : { storage }) }, signal)) === 'applied') progress.line('Applied the changed manifests');
+    if (storage !== undefined && JSON.stringify(storage) !== JSON.stringify(before.storage)) {
+      step.update('volumes');
+      await client.renewStorage(signal);
+      progress.line(`Volumes: ${storage.kinds.join(', ')}`);
+    }
     await client.grow(nodes, signal);
     // Last, so that an interrupted renewal leaves the old ones in place and the next one sees the difference.
     const changed = await installPrograms(layout, cluster);
@@ -43,11 +48,11 @@ export async function renew(layout: ClusterLayout, before: ClusterRecord, option
   });
 }
 
-async function applyManifests(layout: ClusterLayout, index: number, paths: readonly string[], signal: AbortSignal): Promise<'applied' | 'unchanged'> {
+async function applyManifests(layout: ClusterLayout, index: number, wanted: Pick<ClusterRecord, 'manifests' | 'storage'>, signal: AbortSignal): Promise<'applied' | 'unchanged'> {
   // Loaded late: the kubeconfig library is slow to load, and a first up has no need of it.
   const [{ KubeClient }, { HttpTransport, loadKubeconfig }] = await Promise.all([import('../kube/client.ts'), import('../kube/transport.ts')]);
   const plan = networkPlan(index);
-  const manifests = [...systemObjects(plan), ...(await readManifests(paths, placeholders(plan)))];
+  const manifests = await clusterManifests(plan, wanted);
   const api = new KubeClient(new HttpTransport(loadKubeconfig({ kubeconfig: kubeconfigPath(layout, 'admin') })));
   try {
     return await applyAll(api, manifests, { signal, memory: layout.applied });
@@ -63,7 +68,6 @@ export function changesOf(before: WantedCluster, now: WantedCluster): readonly s
     'CNI plugins': ({ cni, cniPlugins }) => [cni, cniPlugins],
     'container images': ({ images }) => images,
     'guest images': ({ imports }) => imports,
-    volumes: ({ storage }) => storage?.kinds,
     'our programs': ({ operatorProgram, agentProgram }) => [operatorProgram, agentProgram],
   } satisfies Readonly<Record<string, (cluster: WantedCluster) => unknown>>;
   return Object.entries(parts).flatMap(([name, part]) => (JSON.stringify(part(before)) === JSON.stringify(part(now)) ? [] : [name]));

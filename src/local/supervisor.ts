@@ -36,7 +36,7 @@ export async function supervise(options: SuperviseOptions): Promise<void> {
   await mkdir(layout.run, { recursive: true, mode: 0o700 });
   const cluster = new Cluster({
     layout, record, plan: networkPlan(record.index), hierarchies: await detectHierarchies(), pki: new Pki(layout.pki),
-    clock: systemClock, report, environment: options.environment, nodeExecutable: options.nodeExecutable,
+    clock: systemClock, report, environment: ofCluster(options.environment), nodeExecutable: options.nodeExecutable,
   });
   const ended = Promise.withResolvers<void>();
   let downOnce: Promise<void> | undefined;
@@ -49,7 +49,10 @@ export async function supervise(options: SuperviseOptions): Promise<void> {
     // Whoever asked gets an answer first.
     setTimeout(() => ended.resolve(), 50);
   })().catch((error: unknown) => ended.reject(error as Error)));
-  const server = await serveControl(layout.controlSocket, { cluster, events, down });
+  const renewStorage = async (): Promise<void> => {
+    await cluster.renewStorage(await readRecord(layout) ?? record);
+  };
+  const server = await serveControl(layout.controlSocket, { cluster, events, renewStorage, down });
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => void down({ deleteState: false }));
   const chores = setInterval(() => void keepHouse(cluster, layout.status, events).catch(() => {}), 10_000);
   cluster.start().then(
@@ -67,6 +70,11 @@ export async function supervise(options: SuperviseOptions): Promise<void> {
     server.close();
     server.closeAllConnections();
   }
+}
+
+/** Kubernetes' provisioner prefers the person's own kubeconfig to the one that it is told to use. */
+function ofCluster(environment: SuperviseOptions['environment']): SuperviseOptions['environment'] {
+  return { ...environment, KUBECONFIG: undefined };
 }
 
 async function keepHouse(cluster: Cluster, statusFile: string, events: EventRing): Promise<void> {

@@ -20,6 +20,8 @@ export interface GuestEndpointRequest {
   readonly hostname: string;
   /** Name of the Node that the guest is: the blocks of that node are routed to the guest. Only the native network can. */
   readonly virtualNode?: string;
+  /** What it asks of 169.254.169.254 is to be led to `metadata` of this node. Only the native network can. */
+  readonly metadata?: boolean;
 }
 
 export interface GuestEndpoint {
@@ -49,6 +51,8 @@ export interface PodNetwork {
 export interface NodeNetwork extends AsyncDisposable {
   /** For pods in guests; undefined where another network gives the addresses and knows of no such pods. */
   readonly pods: PodNetwork | undefined;
+  /** Where what guests ask of 169.254.169.254 arrives, of those alone that asked for it, each with its own address; undefined where the network cannot do so. */
+  readonly metadata: { readonly host: string; readonly port: number } | undefined;
   /** Prepares the node: forwarding, gateway address, masquerade, routing daemon, CNI and DHCP sockets. Keeps them up until disposed. */
   start(signal?: AbortSignal): Promise<void>;
   /** Takes (or finds again) the VM's address and makes tap, route, neighbour and DHCP answer. */

@@ -84,3 +84,11 @@ export function conditions() {
   });
   return listMap(condition, ['type'], { description: 'What is true of the object now, and why.', maxItems: 32 });
 }
+
+/** Texts by names of the user's choice. */
+export function textMap(description: string, limits: { readonly maxProperties?: number; readonly maxLength?: number } = {}) {
+  const { maxProperties, maxLength } = limits;
+  return Type.Unsafe<Readonly<Record<string, string>>>({
+    type: 'object', description, additionalProperties: { type: 'string', ...(maxLength === undefined ? {} : { maxLength }) }, ...(maxProperties === undefined ? {} : { maxProperties }),
+  });
+}

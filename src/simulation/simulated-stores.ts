@@ -35,6 +35,12 @@ export class SimulatedDisks implements DiskStore {
     return this.#disk(guest, 'cidata', 'raw');
   }
 
+  async keepMetadata(): Promise<void> {}
+
+  metadata(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
   async consoleLogPath(guest: string): Promise<string> {
     const path = join(this.#folder, `${guest}.log`);
     if (this.#guests.has(guest)) return path;

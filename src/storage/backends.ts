@@ -1,4 +1,5 @@
 import { openCephfs, openRbd } from './drivers/ceph/open.ts';
+import { openDrbd } from './drivers/drbd/open.ts';
 import { openLocal } from './drivers/local/open.ts';
 import { openNfs } from './drivers/nfs/open.ts';
 import type { OpenBackend } from './port.ts';
@@ -9,6 +10,7 @@ export const backends = {
   rbd: openRbd,
   cephfs: openCephfs,
   nfs: openNfs,
+  drbd: openDrbd,
 } as const satisfies Readonly<Record<string, OpenBackend>>;
 
 export type BackendKind = keyof typeof backends;

@@ -5,7 +5,7 @@ import type { Log } from '../base/log.ts';
 import { timestamp } from '../kube/conditions.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { storageBackends } from '../kube/yadokari.ts';
-import type { Backend } from './port.ts';
+import type { Backend, NodeVolumes } from './port.ts';
 
 export interface DriverReportOptions {
   readonly client: KubeClient;
@@ -25,6 +25,7 @@ interface Report {
 }
 
 const LOOK_MS = 15_000;
+const NODE_LOOK_MS = 60_000;
 const PROBE_MS = 10_000;
 /** A change of what is left that is worth writing. */
 const NOTICEABLE = 0.05;
@@ -41,6 +42,25 @@ export async function reportDriver(options: DriverReportOptions, signal: AbortSi
       told = now;
     } catch (error) {
       if (!signal.aborted) log.warn({ error: messageOf(error) }, 'the state of the backend cannot be told');
+    }
+  }
+}
+
+export interface NodeReportOptions extends Omit<DriverReportOptions, 'backend'> {
+  readonly node: { readonly name: string; readonly volumes: NodeVolumes };
+}
+
+/** Says in the status of a StorageBackend what this node lacks, if anything; writes when that changes. */
+export async function reportNode({ client, name, driver, node, clock, log }: NodeReportOptions, signal: AbortSignal): Promise<void> {
+  for (let told: string | undefined | null = null; !signal.aborted; await clock.sleep(NODE_LOOK_MS, signal).catch(() => {})) {
+    const lacking = await node.volumes.lacking?.().catch(messageOf);
+    if (told === lacking) continue;
+    const status = { nodes: lacking === undefined ? [] : [{ driver, node: node.name, lacking, time: timestamp(clock.now()) }] };
+    try {
+      await client.apply(storageBackends, { apiVersion: API_VERSION, metadata: { name }, status }, { fieldManager: `yadokari-csi-${driver}-${node.name}`, subresource: 'status', signal });
+      told = lacking;
+    } catch (error) {
+      if (!signal.aborted) log.warn({ error: messageOf(error) }, 'what this node lacks cannot be told');
     }
   }
 }

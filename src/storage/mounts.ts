@@ -7,6 +7,8 @@ export interface Mount {
   readonly type: string;
   /** A device, or whatever the file system calls its origin. */
   readonly source: string;
+  /** Numbers of the file system's device, such as `0:53`: known also where nobody serves it any more. */
+  readonly device: string;
   readonly readOnly: boolean;
 }
 
@@ -16,9 +18,9 @@ export async function mounts(): Promise<readonly Mount[]> {
   return lines.map((line) => {
     // https://man7.org/linux/man-pages/man5/proc_pid_mountinfo.5.html: optional fields end with a dash.
     const [head = '', tail = ''] = line.split(' - ');
-    const [, , , , target = '', options = ''] = head.split(' ');
+    const [, , device = '', , target = '', options = ''] = head.split(' ');
     const [type = '', source = ''] = tail.split(' ');
-    return { target: plain(target), type, source: plain(source), readOnly: options.split(',').includes('ro') };
+    return { target: plain(target), type, source: plain(source), device, readOnly: options.split(',').includes('ro') };
   });
 }
 

@@ -1,5 +1,6 @@
 import { YadoError, type ErrorOptions } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import type { KubeClient } from '../kube/client.ts';
 
 /** What a backend made, as it knows it itself: nothing of a volume is kept anywhere else. */
 export interface StoredVolume {
@@ -9,6 +10,10 @@ export interface StoredVolume {
   readonly name: string;
   readonly sizeBytes: number;
   readonly source?: VolumeSource;
+  /** Nodes that it can be reached from, each by labels. Absent: as the backend says for all. */
+  readonly topology?: readonly Readonly<Record<string, string>>[];
+  /** What is wrong with it, if something is. */
+  readonly fault?: string;
   /** What a node needs besides the id to reach it. */
   readonly context?: Readonly<Record<string, string>>;
 }
@@ -34,9 +39,14 @@ export interface VolumeRequest {
   /** At most; absent: any. */
   readonly limitBytes?: number;
   readonly source?: VolumeSource;
+  /** Where it is to be reached from, by labels of nodes: from one of these, and rather from the first. Absent: from anywhere. */
+  readonly accessibility?: { readonly requisite: readonly Readonly<Record<string, string>>[]; readonly preferred: readonly Readonly<Record<string, string>>[] };
   /** Of the StorageClass, each known to the backend: others are refused before it is asked. */
   readonly parameters: Readonly<Record<string, string>>;
 }
+
+/** Label of nodes whose volumes are there for them alone. */
+export const TOPOLOGY_NODE = 'topology.yadokari.dev/node';
 
 /** Who may use a volume at once. */
 export type Sharing = 'one node' | 'many nodes, reading' | 'many nodes';
@@ -45,7 +55,7 @@ export type Sharing = 'one node' | 'many nodes, reading' | 'many nodes';
 export interface BackendFeatures {
   readonly snapshots: boolean;
   readonly clones: boolean;
-  /** Volumes are there for these nodes only: labels of nodes. Absent: for all. */
+  /** Volumes are there for some nodes only, which have labels such as these of this node. Absent: for all. */
   readonly topology?: Readonly<Record<string, string>>;
   /** Who lets volumes grow: whoever has the backend, or the node that has the volume. */
   readonly growth: 'backend' | 'node';
@@ -66,7 +76,7 @@ export interface Backend {
   probe(signal?: AbortSignal): Promise<void>;
   /** The volume of this name, made now if need be. NameTaken when there is one that is not as asked. */
   create(request: VolumeRequest, signal?: AbortSignal): Promise<StoredVolume>;
-  /** No error when there is none. VolumeInUse when somebody uses it or depends on it. */
+  /** No error when there is none. VolumeInUse when it is published, somebody uses it or depends on it. */
   remove(id: string, signal?: AbortSignal): Promise<void>;
   get(id: string, signal?: AbortSignal): Promise<StoredVolume | undefined>;
   /** In the order of their ids. */
@@ -80,11 +90,41 @@ export interface Backend {
   removeSnapshot(id: string, signal?: AbortSignal): Promise<void>;
   /** In the order of their ids. */
   snapshots(signal?: AbortSignal): Promise<readonly StoredSnapshot[]>;
+  /** What belongs to no volume and to no snapshot, in words, or to one that was made or removed by half; also while that goes on. */
+  remnants?(signal?: AbortSignal): Promise<readonly string[]>;
+  /** Who has which volume. Absent where a volume is there for its own node alone. */
+  readonly publishing?: Publishing;
 }
 
-/** A volume as it is reached on a node. */
+/**
+ * Gives volumes to nodes, and takes them back also from nodes that do not answer. The backend itself keeps who has what;
+ * `node` is what the driver on that node says its id is. Calls may be repeated; each rejects with a StorageError.
+ */
+export interface Publishing {
+  /** The node may attach the volume from now on. VolumeInUse, naming the other node, when one has it that is to be alone, or this one is to be. */
+  publish(id: string, node: string, sharing: Sharing, signal?: AbortSignal): Promise<void>;
+  /**
+   * When this returns the node cannot write to the volume any more, whether it is dead, frozen or cut off; what had to be
+   * done for that, and undefined where it had let go of the volume itself. No error when it has not got it.
+   */
+  shutOut(id: string, node: string, signal?: AbortSignal): Promise<Fence | undefined>;
+  /** After it was shut out: from now on others may have the volume. */
+  release(id: string, node: string, signal?: AbortSignal): Promise<void>;
+  /** Nodes by ids of volumes: of all, or of this one. */
+  published(id?: string, signal?: AbortSignal): Promise<ReadonlyMap<string, readonly string[]>>;
+}
+
+/** How a node was kept from writing to a volume. */
+export interface Fence {
+  readonly atMs: number;
+  /** In words. */
+  readonly how: string;
+}
+
+/** A volume as it is reached on a node: a device, files to mount, or files that are mounted already where they were wanted. */
 export type Attachment =
   | { readonly kind: 'device'; readonly path: string }
+  | { readonly kind: 'mounted' }
   | { readonly kind: 'tree'; readonly type: string; readonly source: string; readonly options: readonly string[] };
 
 /** A backend's part on each node. Calls may be repeated; each rejects with a StorageError. */
@@ -93,6 +133,12 @@ export interface NodeVolumes {
   attach(volume: VolumeReference, signal?: AbortSignal): Promise<Attachment>;
   /** No error when it is not attached. */
   detach(id: string, signal?: AbortSignal): Promise<void>;
+  /** Ids of volumes of which there is something on this node: a device, a mount, a daemon. */
+  attached(signal?: AbortSignal): Promise<readonly string[]>;
+  /** What this node lacks so that it cannot attach volumes, in words; undefined when it lacks nothing. */
+  lacking?(): Promise<string | undefined>;
+  /** By which id the backend gives volumes to this node. Absent: by the node's name. */
+  nodeId?(): Promise<string>;
   /** The attachment shows the size that the volume has; which is at least this many bytes, where nodes let volumes grow. */
   refresh(volume: VolumeReference, sizeBytes: number, signal?: AbortSignal): Promise<void>;
 }
@@ -102,19 +148,30 @@ export interface VolumeReference {
   readonly readOnly: boolean;
   readonly context: Readonly<Record<string, string>>;
   readonly secrets: Readonly<Record<string, string>>;
+  /** Where files are to be mounted, and how; absent for a block device. */
+  readonly mount?: { readonly target: string; readonly flags: readonly string[] };
 }
 
 export interface OpenBackendOptions {
   /** Name of the Node that the driver runs on. */
   readonly node: string;
+  /** Whether volumes are attached on this node by this process. Default true. */
+  readonly attaches?: boolean;
   /** Folder of this node that is the driver's own, and outlives it. */
   readonly stateDirectory: string;
   /** As the StorageBackend has them under the name of its kind; checked by whoever opens. */
   readonly settings: Readonly<Record<string, unknown>>;
   /** Of the Secret that the StorageBackend names; never in logs, arguments or environments. */
   readonly secret: Readonly<Record<string, string>>;
+  /** What the cluster knows of a node by its name. Default: that it is ready. */
+  readonly stateOf?: (node: string) => Promise<NodeState>;
   readonly log: Log;
+  /** Where the StorageBackend is, by its name; absent where settings come from files. */
+  readonly api?: { readonly client: KubeClient; readonly backend: string };
 }
+
+/** `silent`: there is such a node, and it does not answer. */
+export type NodeState = 'ready' | 'silent' | 'gone';
 
 /** A backend as one process has it, with what it keeps open. */
 export interface OpenedBackend extends AsyncDisposable {

@@ -13,12 +13,15 @@ export interface GuestDefinition {
   /** In boot order. */
   readonly disks: readonly GuestDisk[];
   readonly interfaces: readonly GuestInterface[];
+  readonly filesystems?: readonly GuestFilesystem[];
   /** Byte streams between host and guest, beside that of the QEMU guest agent. */
   readonly channels?: readonly GuestChannel[];
   /** File to which everything that the serial console prints is appended; it outlives restarts of all daemons. */
   readonly consoleLogPath: string;
-  /** Value of the SMBIOS serial number and, with a NoCloud seed, the instance id. */
+  /** Value of the SMBIOS serial number. */
   readonly hostname: string;
+  /** What SMBIOS calls the machine: `OpenStack Nova` is what cloud-init looks for before it asks for OpenStack's metadata. Default: as the hypervisor has it. */
+  readonly product?: string;
 }
 
 export interface GuestCpu {
@@ -37,11 +40,28 @@ export interface GuestDisk {
   /** Unique in the guest, at most 20 characters; the serial number that the guest sees. */
   readonly name: string;
   readonly path: string;
+  /** What `path` is. Default `file`. */
+  readonly source?: 'file' | 'block';
   readonly format: 'qcow2' | 'raw';
   readonly readOnly: boolean;
   readonly device: 'disk' | 'cdrom';
   /** Gone with this run of the guest: nothing of it has to survive a crash of the host. */
   readonly ephemeral?: boolean;
+}
+
+/** A folder of the host that the guest mounts by its tag, by virtiofs. */
+export interface GuestFilesystem {
+  readonly tag: string;
+  readonly path: string;
+}
+
+/** A disk as a running guest has it. */
+export interface LiveDisk {
+  /** As in its definition. */
+  readonly name: string;
+  readonly path: string;
+  /** What the guest sees. */
+  readonly sizeBytes: number;
 }
 
 export interface GuestInterface {
@@ -124,6 +144,14 @@ export interface Hypervisor extends AsyncDisposable {
   reset(id: string, signal?: AbortSignal): Promise<void>;
   /** Plugs the cable of a running guest's interface in, or pulls it. Code `GuestRejected` when it has no interface of this MAC address. */
   setLink(id: string, macAddress: string, up: boolean, signal?: AbortSignal): Promise<void>;
+  /** The disks of a running guest; CD-ROMs are none. */
+  disks(id: string, signal?: AbortSignal): Promise<readonly LiveDisk[]>;
+  /** Plugs a disk into a running guest. No error when the guest has one of this name. */
+  attachDisk(id: string, disk: GuestDisk, signal?: AbortSignal): Promise<void>;
+  /** Asks a running guest to let go of the disk of this name; it has when `disks` does not show it any more. No error when it has none. */
+  detachDisk(id: string, name: string, signal?: AbortSignal): Promise<void>;
+  /** Tells a running guest that its disk has grown to this size, which its file or device has already. */
+  resizeDisk(id: string, name: string, sizeBytes: number, signal?: AbortSignal): Promise<void>;
   /** The serial console, both ways. Only one reader at a time: a newer one takes it over. */
   openConsole(id: string, signal?: AbortSignal): Promise<Duplex>;
   /** Runs a command of the QEMU guest agent and returns its `return` value. Code `AgentNotConnected` when it does not answer. */
@@ -195,14 +223,21 @@ export class ImageError extends YadoError {
   }
 }
 
+/** Name of the disk that is a guest's seed. */
+export const SEED_DISK = 'cidata';
+
 /** Disks that live in a folder of the host, one folder a guest. */
 export interface DiskStore {
   /** A qcow2 overlay of `backing`, grown to `sizeBytes` (0: the image's own size). An existing disk is returned untouched. */
   ensureOverlay(guest: string, disk: string, backing: ImportedImage, sizeBytes: number, signal?: AbortSignal): Promise<GuestDisk>;
   /** An empty disk. An existing one is returned untouched. */
   ensureBlank(guest: string, disk: string, sizeBytes: number, signal?: AbortSignal): Promise<GuestDisk>;
-  /** A NoCloud seed (volume label `cidata`); written anew when its content changed. */
+  /** A seed on a disk, labelled `cidata` for NoCloud and `config-2` for a config drive; written anew when its content changed. */
   ensureSeed(guest: string, seed: CloudInitSeed, signal?: AbortSignal): Promise<GuestDisk>;
+  /** Keeps what the metadata service tells the guest, until it is kept anew. */
+  keepMetadata(guest: string, seed: CloudInitSeed): Promise<void>;
+  /** What was kept last, by the paths of a config drive; undefined where nothing was. */
+  metadata(guest: string): Promise<ReadonlyMap<string, string> | undefined>;
   /** Path of the guest's console log; the folder exists afterwards. */
   consoleLogPath(guest: string): Promise<string>;
   /** Removes the guest's folder with all of its disks. Idempotent. */
@@ -211,14 +246,23 @@ export interface DiskStore {
   guests(): Promise<readonly string[]>;
 }
 
-/** https://cloudinit.readthedocs.io/en/latest/reference/datasources/nocloud.html */
+/** What cloud-init in a guest finds: https://cloudinit.readthedocs.io/en/latest/reference/datasources.html */
 export interface CloudInitSeed {
+  /** Default `nocloud`. */
+  readonly layout?: 'nocloud' | 'configDrive';
   readonly instanceId: string;
   readonly hostname: string;
   readonly userData: string;
   readonly networkData?: string;
   readonly vendorData?: string;
   readonly sshKeys: readonly string[];
+  readonly metadata?: Readonly<Record<string, string>>;
+  readonly availabilityZone?: string;
+  /** Name of the machine, and what OpenStack calls a project. */
+  readonly name?: string;
+  readonly projectId?: string;
+  /** Of the interface that asks DHCP. */
+  readonly macAddress?: string;
   /** More files, by name, that cloud-init leaves to others. */
   readonly files?: Readonly<Record<string, string>>;
 }

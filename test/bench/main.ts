@@ -3,8 +3,9 @@ import { benchFirstLight } from './first-light.ts';
 import { benchNetwork } from './network.ts';
 import { benchPodsInVms } from './pods-in-vms.ts';
 import { benchScale } from './scale.ts';
+import { benchStorage } from './storage.ts';
 
-const benches: Readonly<Record<string, (options: readonly string[]) => Promise<void>>> = { 'first-light': benchFirstLight, network: benchNetwork, 'pods-in-vms': benchPodsInVms, scale: benchScale };
+const benches: Readonly<Record<string, (options: readonly string[]) => Promise<void>>> = { 'first-light': benchFirstLight, network: benchNetwork, 'pods-in-vms': benchPodsInVms, scale: benchScale, storage: benchStorage };
 const words = process.argv.slice(2);
 const options = words.filter((word) => word.startsWith('--'));
 const names = words.filter((word) => !word.startsWith('--'));

@@ -4,17 +4,22 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { parseAllDocuments } from 'yaml';
 import { kinds } from '../../src/api/kinds.ts';
+import { silentProgress } from '../../src/base/progress.ts';
 import { isNotFound } from '../../src/kube/api-error.ts';
 import { virtualMachines, yadoPods, type VirtualMachine, type YadoPod } from '../../src/kube/yadokari.ts';
+import { ensureReleaseImages } from '../../src/local/images/release/release-images.ts';
+import { defaultCacheRoot } from '../../src/local/layout.ts';
 import { incompatibilities, type ComparedDefinition } from '../../src/schema/compatibility.ts';
 import { toCustomResourceDefinition } from '../../src/schema/kind.ts';
 import { previousRelease, projectVersion, releaseArchive, releasedDefinitions } from '../../tools/releases.ts';
-import { startTestCluster, tinyImage, tinyMachine, type TestCluster } from '../env/cluster.ts';
+import { documents, object, startTestCluster, tinyImage, tinyMachine, type TestCluster } from '../env/cluster.ts';
+import { shellContainer } from '../env/container-host-objects.ts';
 import { qemuPids } from '../env/discrepancies.ts';
 import { ChartFaults } from '../env/chart-faults.ts';
 import { randomOf, tableOf } from '../env/faults.ts';
 import { GuestStream, pageText, withStream } from '../env/guest-stream.ts';
 import { chartFolder, Helm } from '../env/helm.ts';
+import { sidecarImages, snapshotDefinitions } from '../env/sidecar-images.ts';
 
 const NAMESPACE = 'default';
 const root = join(import.meta.dirname, '../..');
@@ -54,7 +59,8 @@ describe('the chart on a cluster with a foreign CNI', { timeout: 900_000 }, () =
 
   before(async () => {
     helm = await Helm.ready();
-    cluster = await startTestCluster({ name: 'chart', chart: true });
+    const { csi } = await ensureReleaseImages({ cache: defaultCacheRoot, root, environment: process.env, progress: silentProgress, only: ['csi'] });
+    cluster = await startTestCluster({ name: 'chart', chart: true, images: [csi.archive, await sidecarImages()] });
     helm = helm.with(cluster.status.kubeconfig);
   });
   after(async () => {
@@ -103,6 +109,32 @@ describe('the chart on a cluster with a foreign CNI', { timeout: 900_000 }, () =
   it('passes helm test', async () => {
     const said = await helm.run('test', 'yadokari', '--timeout', '180s');
     assert.match(said, /Phase:\s+Succeeded/);
+  });
+
+  it('brings volumes, and snapshots of them, to a cluster that had none', async () => {
+    const set = (values: string) => helm.run('upgrade', 'yadokari', chartFolder, '--reuse-values', '--wait', '--timeout', '180s', '--set', values);
+    await assert.rejects(set('storage.local.enabled=true,storage.snapshotController.enabled=true'), /lacks the definitions of snapshots/);
+    for (const name of ['volumesnapshotclasses', 'volumesnapshotcontents', 'volumesnapshots']) await cluster.kubectl('apply', '-f', join(await snapshotDefinitions(), `snapshot.storage.k8s.io_${name}.yaml`));
+    await set('storage.local.enabled=true,storage.snapshotController.enabled=true');
+    await cluster.apply(NAMESPACE, object('StorageBackend', 'local', { local: {} }));
+    const user = (name: string, command: string, more: object = {}) => documents(
+      { apiVersion: 'v1', kind: 'PersistentVolumeClaim', metadata: { name }, spec: { storageClassName: 'local', accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '32Mi' } }, ...more } },
+      { apiVersion: 'v1', kind: 'Pod', metadata: { name }, spec: { terminationGracePeriodSeconds: 1, nodeSelector: { 'kubernetes.io/hostname': 'n1' }, volumes: [{ name: 'v', persistentVolumeClaim: { claimName: name } }], containers: [shellContainer(`${command}; sleep 100000`, { volumeMounts: [{ name: 'v', mountPath: '/v' }] })] } },
+    );
+    await cluster.apply(NAMESPACE, user('first', 'echo written > /v/file && sync'));
+    await cluster.readyPod(NAMESPACE, 'first', 120_000);
+    await cluster.apply(NAMESPACE, documents({ apiVersion: 'snapshot.storage.k8s.io/v1', kind: 'VolumeSnapshot', metadata: { name: 'then' }, spec: { volumeSnapshotClassName: 'local', source: { persistentVolumeClaimName: 'first' } } }));
+    await kubectl('wait', '--for=jsonpath={.status.readyToUse}=true', 'volumesnapshot/then', '--timeout=90s');
+    await cluster.apply(NAMESPACE, user('second', 'true', { dataSource: { apiGroup: 'snapshot.storage.k8s.io', kind: 'VolumeSnapshot', name: 'then' } }));
+    await cluster.readyPod(NAMESPACE, 'second', 120_000);
+    assert.equal(await kubectl('exec', 'second', '--', 'cat', '/v/file'), 'written\n');
+    // A volume goes on when its driver is replaced.
+    await cluster.kubectl('-n', 'yadokari-system', 'rollout', 'restart', 'daemonset/yadokari-csi-local-node');
+    await cluster.kubectl('-n', 'yadokari-system', 'rollout', 'status', 'daemonset/yadokari-csi-local-node', '--timeout=120s');
+    await kubectl('exec', 'second', '--', 'sh', '-c', 'echo more >> /v/file');
+    await kubectl('delete', 'pod/first', 'pod/second', 'pvc/first', 'pvc/second', 'volumesnapshot/then', '--timeout=120s');
+    await cluster.kubectl('delete', 'storagebackend/local', '--timeout=120s');
+    await set('storage.local.enabled=false,storage.snapshotController.enabled=false');
   });
 
   it('keeps the machine and its connections when operator and agents are killed, all at once', async () => {

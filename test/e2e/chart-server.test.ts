@@ -14,9 +14,10 @@ import { chartCalls, type Call } from '../env/chart-calls.ts';
 import { rulesOf } from '../env/chart-objects.ts';
 import { chartVariants } from '../env/chart-variants.ts';
 import { chartFolder, Helm, objectsOf, releaseNamespace, settings, type Values } from '../env/helm.ts';
+import { snapshotDefinitions } from '../env/sidecar-images.ts';
 
 const binDirectory = process.env['YADO_BIN'];
-const native = chartVariants['native network'] ?? [];
+const native = [...chartVariants['native network'] ?? [], ...chartVariants['all kinds of volumes'] ?? [], ...chartVariants['projects of OpenStack'] ?? []];
 const crds = defineResource('apiextensions.k8s.io/v1', 'CustomResourceDefinition', 'customresourcedefinitions', false);
 const policies = defineResource('admissionregistration.k8s.io/v1', 'ValidatingAdmissionPolicy', 'validatingadmissionpolicies', false);
 
@@ -33,7 +34,7 @@ const prometheusKinds = ['ServiceMonitor', 'PrometheusRule'].map((kind) => ({
   },
 }));
 
-describe('the chart on a real API server', { skip: binDirectory === undefined ? 'YADO_BIN names no folder with etcd and kube-apiserver' : false, timeout: 300_000 }, () => {
+describe('the chart on a real API server', { skip: binDirectory === undefined ? 'YADO_BIN names no folder with etcd and kube-apiserver' : false, timeout: 600_000 }, () => {
   let server: ApiServer;
   let helm: Helm;
   let folder: string;
@@ -85,16 +86,18 @@ describe('the chart on a real API server', { skip: binDirectory === undefined ? 
   });
 
   it('is upgraded to a native network, whose objects follow their definitions', async () => {
+    // The controller of snapshots comes to clusters that know what snapshots are.
+    for (const name of ['volumesnapshotclasses', 'volumesnapshotcontents', 'volumesnapshots']) await kubectl(['apply', '-f', join(await snapshotDefinitions(), `snapshot.storage.k8s.io_${name}.yaml`)]);
     await install(native);
     const [job = ''] = /yadokari-network-\w+/.exec(await kubectl(['-n', releaseNamespace, 'get', 'jobs', '-o', 'name'])) ?? [];
     assert.match(await script('apply.mjs', 'yadokari-network', { OBJECTS: await objectsFile(job) }), /BGPPeer rack is as it should be/);
     assert.equal((await server.client.get(ipPools, { name: 'default-ipv4-ippool' })).spec.cidr, '10.244.0.0/16');
   });
 
-  it('gives exactly the rights that operator and agent use', async () => {
+  it('gives exactly the rights that operator, agent and drivers of volumes use', async () => {
     const objects = objectsOf(await helm.template(native));
-    const given = objects.flatMap(rulesOf).filter(({ role }) => /yadokari-(operator|agent)/.test(role)).flatMap(({ role, apiGroups = [], resources = [], verbs }) =>
-      apiGroups.flatMap((group) => resources.flatMap((resource) => verbs.map((verb) => `${/operator|agent/.exec(role)?.[0]} ${verb} ${group}/${resource}`))));
+    const given = objects.flatMap(rulesOf).filter(({ role }) => /yadokari-(operator|agent|csi)/.test(role)).flatMap(({ role, apiGroups = [], resources = [], verbs }) =>
+      apiGroups.flatMap((group) => resources.flatMap((resource) => verbs.map((verb) => `${/operator|agent|csi-node|csi/.exec(role)?.[0]} ${verb} ${group}/${resource}`))));
     const used = chartCalls.flatMap(({ who, verbs, resources }) => resources.flatMap((resource) => verbs.map((verb) => `${who} ${verb} ${resource}`)));
     assert.deepEqual([...new Set(given)].sort(), [...new Set(used)].sort());
   });
@@ -150,8 +153,8 @@ describe('the chart on a real API server', { skip: binDirectory === undefined ? 
     await install([...native, 'uninstall.virtualMachines=remove']);
     await kubectl(['create', '-f', '-'], json(...await hooks('yadokari-uninstall')));
     const pod = (namespace: string): object => ours('Pod', 'two', namespace, { containers: [{ name: 'main', image: 'localhost/none:1' }] });
-    await kubectl(['create', '-f', '-'], json(...['default', releaseNamespace].flatMap((namespace) => [machine('one', namespace), pod(namespace)])));
-    assert.match(await script('remove.mjs', 'yadokari-uninstall', { TIMEOUT_SECONDS: '20' }), /waiting for virtualmachines default\/one.*nothing is left/s);
+    await kubectl(['create', '-f', '-'], json(...['default', releaseNamespace].flatMap((namespace) => [machine('one', namespace), pod(namespace), ours('OpenStackTenant', 'shop', namespace, { cloud: { secret: 'clouds' } })])));
+    assert.match(await script('remove.mjs', 'yadokari-uninstall', { TIMEOUT_SECONDS: '20' }), /waiting for openstacktenants default\/shop.*virtualmachines default\/one.*nothing is left/s);
     assert.deepEqual([...(await server.client.listAll(virtualMachines)).items, ...(await server.client.listAll(yadoPods)).items], []);
   });
 

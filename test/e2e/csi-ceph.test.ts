@@ -4,12 +4,8 @@ import { once } from 'node:events';
 import { appendFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { silentLog } from '../../src/base/log.ts';
 import { silentProgress } from '../../src/base/progress.ts';
 import { run } from '../../src/base/process.ts';
-import { CephConnection } from '../../src/storage/drivers/ceph/connection.ts';
-import { fence } from '../../src/storage/drivers/ceph/fence.ts';
-import { RbdBackend } from '../../src/storage/drivers/ceph/rbd-backend.ts';
 import { ensurePackages } from '../../src/local/packages.ts';
 import { CephCluster } from '../env/ceph-cluster.ts';
 import { cephPackages } from '../env/ceph-packages.ts';
@@ -19,7 +15,6 @@ import { again, block, CsiVolumes, MI, mountable, runSanity } from '../env/csi-v
 
 const shared = mountable('', 'MULTI_NODE_MULTI_WRITER');
 const nowhere = { volumeContentSource: { volume: { volumeId: `vol-${'0'.repeat(40)}` } } };
-const SURELY_MS = 15_000;
 
 describe('the CSI drivers for Ceph', { timeout: 7_200_000 }, () => {
   let ceph: CephCluster;
@@ -29,9 +24,6 @@ describe('the CSI drivers for Ceph', { timeout: 7_200_000 }, () => {
     settings: { monitors: ceph.monitors, ...(kind === 'rbd' ? { pool: 'disks', namespace: 'one' } : { filesystem: 'files' }), ...more },
   });
 
-  const connect = (kind: 'rbd' | 'cephfs'): CephConnection => new CephConnection({ monitors: ceph.monitors, user: `yado-${kind}`, key: keys[kind], log: silentLog });
-  /** Addresses of all who have files open. */
-  const clientsOfFiles = async (): Promise<readonly string[]> => (JSON.parse(await ceph.ceph('tell', 'mds.a', 'session', 'ls')) as readonly { readonly inst: string }[]).map(({ inst }) => inst.replace(/^.* (v[12]:)?/, ''));
 
   before(async () => {
     await ensurePackages({ progress: silentProgress, install: true, extra: cephPackages, environment: process.env });
@@ -104,7 +96,7 @@ describe('the CSI drivers for Ceph', { timeout: 7_200_000 }, () => {
       await driver.kill({ children: true });
       await writeFile(join(path, 'file'), 'written while nobody serves', { flush: true });
       await driver.run();
-      await assert.rejects(volumes.remove(id), /FAILED_PRECONDITION.*is attached: image .* is open at 127[.]0[.]0[.]1/);
+      await assert.rejects(volumes.remove(id), /FAILED_PRECONDITION.*is published to node n1/);
       assert.equal(await volumes.publish(id, 'used'), path);
       assert.equal(await readFile(join(path, 'file'), 'utf8'), 'written while nobody serves');
       await volumes.unpublishAndRemove(id, 'used');
@@ -113,12 +105,12 @@ describe('the CSI drivers for Ceph', { timeout: 7_200_000 }, () => {
 
     it('is the same block device on two nodes, as a machine that moves needs it', async () => {
       const id = await volumes.create('raw', { volumeCapabilities: [block('MULTI_NODE_MULTI_WRITER')] });
-      await using other = await CsiDriverUnderTest.start(backendOf('rbd'));
+      await using other = await CsiDriverUnderTest.start(backendOf('rbd'), { node: 'n2' });
       const there = new CsiVolumes(other);
       const [here, away] = [await volumes.publish(id, 'raw', block('MULTI_NODE_MULTI_WRITER')), await there.publish(id, 'raw', block('MULTI_NODE_MULTI_WRITER'))];
       for (const [from, to, content] of [[here, away, 'from here'], [away, here, 'from away']] as const) {
         await writeBlock(from, content);
-        assert.ok((await run('dd', [`if=${to}`, 'bs=4096', 'count=1', 'iflag=direct', 'status=none'])).startsWith(content));
+        assert.ok((await readBlock(to)).startsWith(content));
       }
       await there.unpublish(id, 'raw');
       assert.deepEqual(await other.inUse(), []);
@@ -129,15 +121,22 @@ describe('the CSI drivers for Ceph', { timeout: 7_200_000 }, () => {
     it('shuts out a node that may be dead or not, so that another can go on', async () => {
       const id = await volumes.create('fenced', { volumeCapabilities: [block()] });
       const path = await volumes.publish(id, 'fenced', block());
-      await using connection = connect('rbd');
-      const clients = await new RbdBackend(connection, { pool: 'disks', namespace: 'one' }).clientsOf(id);
-      assert.equal(clients.length, 1);
-      for (const client of clients) await fence(connection, client, 600);
-      await assert.rejects(writeBlock(path, 'never'), /Input\/output error/);
-      await using other = await CsiDriverUnderTest.start(backendOf('rbd'));
+      await using other = await CsiDriverUnderTest.start(backendOf('rbd'), { node: 'n2' });
       const there = new CsiVolumes(other);
-      await writeBlock(await there.publish(id, 'fenced', block()), 'goes on');
+      await writeBlock(path, 'before');
+      await assert.rejects(there.publish(id, 'fenced', block()), /FAILED_PRECONDITION.*is published to node n1, and node n2 cannot have it as well/);
+      await other.call('ControllerUnpublishVolume', { volumeId: id, nodeId: 'n1' });
+      await assert.rejects(writeBlock(path, 'never'), /Input\/output error/);
+      const after = await there.publish(id, 'fenced', block());
+      assert.ok((await readBlock(after)).startsWith('before'));
+      await writeBlock(after, 'goes on');
+      await assert.rejects(volumes.publish(id, 'fenced', block()), /FAILED_PRECONDITION.*published to node n2/);
       await there.unpublish(id, 'fenced');
+      // The node that was shut out is back, and has the volume anew.
+      await volumes.unpublish(id, 'fenced');
+      const back = await volumes.publish(id, 'fenced', block());
+      assert.ok((await readBlock(back)).startsWith('goes on'));
+      await writeBlock(back, 'anew');
       await volumes.unpublishAndRemove(id, 'fenced');
       await nothingIsLeft();
     });
@@ -147,7 +146,7 @@ describe('the CSI drivers for Ceph', { timeout: 7_200_000 }, () => {
       const id = await volumes.create('read', { volumeCapabilities: [mountable(), reading] });
       await writeFile(join(await volumes.publish(id, 'read'), 'file'), 'written once', { flush: true });
       await volumes.unpublish(id, 'read');
-      await using other = await CsiDriverUnderTest.start(backendOf('rbd'));
+      await using other = await CsiDriverUnderTest.start(backendOf('rbd'), { node: 'n2' });
       const there = new CsiVolumes(other);
       for (const path of [await volumes.publish(id, 'read', reading), await there.publish(id, 'read', reading)]) {
         assert.equal(await readFile(join(path, 'file'), 'utf8'), 'written once');
@@ -186,12 +185,11 @@ describe('the CSI drivers for Ceph', { timeout: 7_200_000 }, () => {
       ['a monitor that is not there', () => ({ settings: { monitors: ['127.0.0.1:1'], pool: 'disks' } }), /UNAVAILABLE.*127[.]0[.]0[.]1:1 cannot be reached/],
       ['a pool that is not there', () => ({ settings: { monitors: ceph.monitors, pool: 'nowhere' } }), /INVALID_ARGUMENT.*there is no pool nowhere/],
     ] as const) {
-      it(`says so within seconds for ${what}`, async () => {
+      it(`says so, and keeps nobody waiting, for ${what}`, async () => {
         await using astray = await CsiDriverUnderTest.start({ ...backendOf('rbd'), ...more() }, { ready: false });
-        const begunAt = Date.now();
+        // Whoever calls gives up after a minute, which would be another error.
         await assert.rejects(new CsiVolumes(astray).create('never'), said);
         assert.equal((await astray.call('Probe'))['ready'].value, false);
-        assert.ok(Date.now() - begunAt < SURELY_MS);
       });
     }
 
@@ -221,7 +219,7 @@ describe('the CSI drivers for Ceph', { timeout: 7_200_000 }, () => {
 
     it('shows two nodes the same files, and lets their locks exclude each other', async () => {
       const id = await create('both');
-      await using other = await CsiDriverUnderTest.start(backendOf('cephfs'));
+      await using other = await CsiDriverUnderTest.start(backendOf('cephfs'), { node: 'n2' });
       const there = new CsiVolumes(other);
       const [here, away] = [await volumes.publish(id, 'both', shared), await there.publish(id, 'both', shared)];
       await writeFile(join(here, 'file'), 'from here');
@@ -300,21 +298,19 @@ describe('the CSI drivers for Ceph', { timeout: 7_200_000 }, () => {
 
     it('shuts out a node that may be dead or not, and that alone', async () => {
       const id = await create('fenced');
-      await using other = await CsiDriverUnderTest.start(backendOf('cephfs'));
+      await using other = await CsiDriverUnderTest.start(backendOf('cephfs'), { node: 'n2' });
       const there = new CsiVolumes(other);
-      const before = await clientsOfFiles();
       const path = await there.publish(id, 'fenced', shared);
       await writeFile(join(path, 'file'), 'kept', { flush: true });
-      const [client, ...none] = (await clientsOfFiles()).filter((address) => !before.includes(address));
-      assert.ok(client !== undefined && none.length === 0);
       const here = await volumes.publish(id, 'fenced', shared);
-      await using connection = connect('cephfs');
-      await fence(connection, client, 600);
+      await driver.call('ControllerUnpublishVolume', { volumeId: id, nodeId: 'n2' });
       await assert.rejects(writeFile(join(path, 'other'), 'never', { flush: true }), /ESHUTDOWN/);
       assert.equal(await readFile(join(here, 'file'), 'utf8'), 'kept');
       await writeFile(join(here, 'file'), 'goes on', { flush: true });
       await there.unpublish(id, 'fenced');
       assert.deepEqual(await other.inUse(), []);
+      assert.equal(await readFile(join(await there.publish(id, 'fenced', shared), 'file'), 'utf8'), 'goes on');
+      await there.unpublish(id, 'fenced');
       await volumes.unpublishAndRemove(id, 'fenced');
       await nothingIsLeft();
     });
@@ -323,12 +319,15 @@ describe('the CSI drivers for Ceph', { timeout: 7_200_000 }, () => {
       const id = await create('meanwhile');
       const path = await volumes.publish(id, 'meanwhile', shared);
       await ceph.kill('mon');
-      const begunAt = Date.now();
-      await assert.rejects(volumes.create('later'), /UNAVAILABLE/);
-      assert.equal((await driver.call('Probe'))['ready'].value, false);
-      assert.ok(Date.now() - begunAt < 2 * SURELY_MS);
       const written = writeFile(join(path, 'file'), 'while the monitor is away');
-      ceph.run('mon');
+      try {
+        // The manager and the disks go on, so a volume may still be made; how much room there is, monitors alone know.
+        const [capacity, probe] = await Promise.allSettled([driver.call('GetCapacity'), driver.call('Probe')]);
+        assert.match(String(capacity.status === 'rejected' && capacity.reason), /UNAVAILABLE/);
+        assert.equal(probe.status === 'fulfilled' && probe.value['ready'].value, false);
+      } finally {
+        ceph.run('mon');
+      }
       await written;
       const later = await again(() => volumes.create('later'));
       assert.equal((await driver.call('Probe'))['ready'].value, true);
@@ -349,6 +348,10 @@ describe('the CSI drivers for Ceph', { timeout: 7_200_000 }, () => {
 /** Writes past all caches. */
 async function writeBlock(device: string, content: string): Promise<void> {
   await run('dd', [`of=${device}`, 'bs=4096', 'conv=notrunc,sync,fsync', 'oflag=direct', 'iflag=fullblock', 'status=none'], { input: content.padEnd(4096, '.') });
+}
+
+async function readBlock(device: string): Promise<string> {
+  return run('dd', [`if=${device}`, 'bs=4096', 'count=1', 'iflag=direct', 'status=none']);
 }
 
 async function leftBy(driver: CsiDriverUnderTest): Promise<readonly unknown[]> {

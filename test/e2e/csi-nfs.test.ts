@@ -16,7 +16,7 @@ import { runUnderDebianKernel } from '../env/kernel-guest.ts';
 const root = join(import.meta.dirname, '../..');
 const hasNfs = /^nodev\s+nfs4$/m.test(await readFile('/proc/filesystems', 'utf8'));
 
-describe('the CSI driver for volumes on NFS', { timeout: 1_800_000 }, () => {
+describe('the CSI driver for volumes on NFS', { timeout: 7_200_000 }, () => {
   it('makes, exports and removes volumes, killed or not', async () => {
     // What this starts, mounts, configures and writes goes with its namespaces, also when it is killed.
     const inside = `mount -t tmpfs run /run && ip link set lo up && TMPDIR=/run exec "$0" --test-reporter=spec test/inside/nfs-controller.test.ts`;

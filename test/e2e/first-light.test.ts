@@ -81,7 +81,7 @@ describe('first light', { timeout: 480_000 }, () => {
   it('shows in kubectl get what a person wants to know', async () => {
     const vm = await vmThat('web', 'has its agent', ({ status }) => status?.guest?.osName !== undefined);
     const [headings, line] = (await kubectl('get', 'vm', '-o', 'wide')).split('\n');
-    assert.deepEqual(words(headings ?? ''), ['NAME', 'STATUS', 'READY', 'NODE', 'ADDRESS', 'CPU', 'MEMORY', 'IMAGE', 'GUEST', 'ANCHOR', 'AGE']);
+    assert.deepEqual(words(headings ?? ''), ['NAME', 'STATUS', 'READY', 'NODE', 'ADDRESS', 'CPU', 'MEMORY', 'IMAGE', 'GUEST', 'TENANT', 'ANCHOR', 'AGE']);
     for (const part of ['web', 'Running', 'True', vm.status?.node, vm.status?.address, '128Mi', 'Yadokari tiny guest', vm.status?.anchor]) assert.ok(line?.includes(part ?? '?'), `${part} in ${line}`);
     assert.match(await kubectl('get', 'ypod', 'box'), /box +Running +1\/1 +node +n[12] +\d+\.\d+\.\d+\.\d+/);
     const anchor = await kubectl('get', 'pod', vm.status?.anchor ?? '', '-o', 'wide');

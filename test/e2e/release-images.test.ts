@@ -132,6 +132,19 @@ describe('release images', { timeout: 900_000 }, () => {
     await assert.rejects(host.inContainer(image, '/bin/sh', '-c', 'true'));
   });
 
+  test('the drivers of volumes have what they call', async () => {
+    const image = await imported('csi');
+    assert.match(await host.inContainer(image, '/usr/bin/node', '/usr/lib/yadokari/yado-csi.mjs', '--help'), /--storage-backend/);
+    for (const [command, answer] of [
+      ['bin/mount --version', /util-linux/], ['sbin/losetup --version', /util-linux/], ['sbin/blkid --version', /util-linux/], ['sbin/fsfreeze --version', /util-linux/], ['bin/cp --version', /coreutils/], ['bin/btrfs --version', /btrfs-progs/],
+      ['sbin/mkfs.ext4 -V', /mke2fs 1/], ['sbin/resize2fs', /resize2fs 1/], ['sbin/mkfs.xfs -V', /mkfs.xfs version/], ['sbin/mount.nfs4 -V', /nfs-utils/], ['bin/ceph-fuse --version', /ceph version/],
+      ['bin/qemu-storage-daemon --version', /qemu-storage-daemon version/],
+      // Opening fails for want of a cluster, and not of the driver.
+      [`bin/qemu-storage-daemon --blockdev driver=rbd,node-name=a,pool=p,image=i,conf=/nowhere`, /error (reading conf file|connecting)/],
+    ] as const) assert.match(await host.inContainer(image, 'sh', '-c', `/usr/${command} 2>&1; true`), answer, command);
+    assert.match(await host.inContainer(image, '/usr/bin/python3', '-I', '-c', 'import concurrent.futures, json, rados, rbd; print("all")'), /all/);
+  });
+
   test('the agent has what its drivers call', async () => {
     const image = await imported('agent');
     assert.match(await host.inContainer(image, '/usr/bin/node', '/usr/lib/yadokari/yado-agent.mjs', '--help'), /--libvirt-socket/);
@@ -139,7 +152,10 @@ describe('release images', { timeout: 900_000 }, () => {
     for (const [command, answer] of [
       ['bin/ip -V', /iproute2/], ['sbin/tc -V', /iproute2/], ['sbin/nft --version', /nftables/], ['bin/qemu-img --version', /qemu-img version/], ['sbin/bird --version', /BIRD/], ['bin/tar --version', /GNU tar/],
       ['bin/cp --version', /coreutils/], ['bin/nsenter --version', /util-linux/], ['bin/qemu-system-x86_64 --version', /QEMU/], ['bin/genisoimage -version', /genisoimage/],
-    ] as const) assert.match(await host.inContainer(image, 'sh', '-c', `/usr/${command} 2>&1`), answer, command);
+      ['bin/setpriv --version', /util-linux/],
+      // Opening fails for want of a server, and not of the driver.
+      ['bin/qemu-storage-daemon --blockdev driver=http,node-name=a,read-only=on,url=http://127.0.0.1:9/a', /CURL: .*(refused|connect)/i],
+    ] as const) assert.match(await host.inContainer(image, 'sh', '-c', `/usr/${command} 2>&1; true`), answer, command);
     const seed = 'mkdir /tmp/seed && echo "instance-id: x" > /tmp/seed/meta-data && genisoimage -quiet -V cidata -J -R -o /tmp/seed.iso /tmp/seed && stat -c %s /tmp/seed.iso';
     assert.ok(Number(await host.inContainer(image, 'sh', '-c', seed)) > 0);
     // Firmware that writes 16 to the exit device at once: what tells an accelerator that works.

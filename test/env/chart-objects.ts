@@ -13,6 +13,7 @@ interface ContainerFields {
   readonly resources?: { readonly requests?: Readonly<Record<string, string>> };
   readonly securityContext?: {
     readonly privileged?: boolean;
+    readonly runAsNonRoot?: boolean;
     readonly allowPrivilegeEscalation?: boolean;
     readonly readOnlyRootFilesystem?: boolean;
     readonly capabilities?: { readonly drop?: readonly string[] };

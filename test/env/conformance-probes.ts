@@ -12,7 +12,7 @@ export const probes: readonly ConformanceCase[] = [
   { name: 'readiness-http', spec: probed('readiness', { httpGet: { port: 'http', path: '/' } }, HTTPD), until: ready },
   { name: 'readiness-http-404', spec: probed('readiness', { httpGet: { port: 8080, path: '/none' }, initialDelaySeconds: 3 }, HTTPD), until: all(running(), unhealthy) },
   { name: 'readiness-http-refused', spec: probed('readiness', { httpGet: { port: 81, path: '/' } }), until: all(running(), unhealthy) },
-  { name: 'readiness-tcp', spec: probed('readiness', { tcpSocket: { port: 'http' } }, HTTPD), until: ready },
+  { name: 'readiness-tcp', spec: probed('readiness', { tcpSocket: { port: 'http' }, initialDelaySeconds: 3 }, HTTPD), until: ready },
   { name: 'readiness-tcp-refused', spec: probed('readiness', { tcpSocket: { port: 81 } }), until: all(running(), unhealthy) },
   { name: 'readiness-grpc-refused', spec: probed('readiness', { grpc: { port: 81 }, timeoutSeconds: 2 }), until: all(running(), unhealthy) },
   { name: 'readiness-exec-absent', spec: probed('readiness', { exec: { command: ['/nonexistent'] } }), until: all(running(), unhealthy) },

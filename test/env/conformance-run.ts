@@ -14,12 +14,16 @@ export interface Verdict {
 const AT_ONCE = 3;
 
 /** Runs the pods on both nodes, the ones that wait for something first. */
-export async function compareAll(table: readonly ConformanceCase[], [kubelet, virtual]: readonly [ConformanceNode, ConformanceNode], deadlineMs: number): Promise<readonly Verdict[]> {
+export async function compareAll(table: readonly ConformanceCase[], [kubelet, virtual]: readonly [ConformanceNode, ConformanceNode], deadlineMs: number, told: (verdict: Verdict) => void = () => {}): Promise<readonly Verdict[]> {
   const queue = [...table];
   const verdicts: Verdict[] = [];
   const work = async (delayMs: number): Promise<void> => {
     await sleep(delayMs);
-    for (let one = queue.shift(); one !== undefined; one = queue.shift()) verdicts.push(await compare(one, [kubelet, virtual], deadlineMs));
+    for (let one = queue.shift(); one !== undefined; one = queue.shift()) {
+      const verdict = await compare(one, [kubelet, virtual], deadlineMs);
+      verdicts.push(verdict);
+      told(verdict);
+    }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, (_, index) => work(index * 500)));
   return verdicts;

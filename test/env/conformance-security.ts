@@ -24,7 +24,7 @@ export const security: readonly ConformanceCase[] = [
   { name: 'seccomp-of-pod', spec: once(sh(WHO), { securityContext: { seccompProfile: { type: 'RuntimeDefault' } } }), until: ended },
   { name: 'sysctls', spec: once(sh('cat /proc/sys/net/ipv4/ip_unprivileged_port_start; cat /proc/sys/net/ipv4/ping_group_range'), { securityContext: { sysctls: [{ name: 'net.ipv4.ip_unprivileged_port_start', value: '80' }] } }), until: ended },
   { name: 'sysctls-forbidden', spec: once(sh('true'), { securityContext: { sysctls: [{ name: 'kernel.msgmax', value: '65536' }] } }), until: ended },
-  { name: 'masked-paths', spec: once(sh("cat /proc/keys /proc/timer_list /proc/sched_debug 2>&1 | head -3; ls /sys/firmware; grep -cE ' /proc/(sys|bus|fs|irq|sysrq-trigger) .*ro,' /proc/mounts")), until: ended },
+  { name: 'masked-paths', spec: once(sh("cat /proc/keys /proc/timer_list /proc/sched_debug 2>&1 | head -3; ls /sys/firmware; for f in sys bus fs irq sysrq-trigger; do [ ! -e /proc/$f ] || grep -q \" /proc/$f .*ro,\" /proc/mounts || echo $f may be written; done")), until: ended },
   { name: 'resources', spec: once(sh('true', { resources: { requests: { cpu: '100m', memory: '16Mi' }, limits: { cpu: '1', memory: '64Mi' } } })), until: ended },
   { name: 'guaranteed', spec: once(sh('cat /proc/self/oom_score_adj', { resources: { limits: { cpu: '200m', memory: '32Mi' } } })), until: ended, differs: { 'logs.c': UNPROTECTED } },
   { name: 'too-much-cpu', spec: once(sh('true', { resources: { requests: { cpu: '500' } } })), until: ended },

@@ -12,10 +12,12 @@ export interface SuiteOptions {
   /** For one pod on one node, in milliseconds. */
   readonly deadlineMs: number;
   readonly timeoutMs: number;
+  /** Says what has come of each pod as it is known: a run of hours must not be for nothing when it is broken off. */
+  readonly progress?: boolean;
 }
 
 /** Runs the pods on the kubelet's node and on the machine of one cluster, and has a test for each. */
-export function conformanceSuite(title: string, { table, deadlineMs, timeoutMs }: SuiteOptions): void {
+export function conformanceSuite(title: string, { table, deadlineMs, timeoutMs, progress = false }: SuiteOptions): void {
   describe(title, { timeout: timeoutMs }, () => {
     let cluster: TestCluster;
     let nodes: readonly [ConformanceNode, ConformanceNode] | undefined;
@@ -24,7 +26,8 @@ export function conformanceSuite(title: string, { table, deadlineMs, timeoutMs }
     before(async () => {
       cluster = await startConformanceCluster();
       nodes = await conformanceNodes(cluster);
-      verdicts = await compareAll(Object.values(table).flat(), nodes, deadlineMs);
+      const told = (verdict: Verdict): void => console.log(`${verdict.one.name}: ${complaints(verdict).length === 0 ? 'the same' : `otherwise\n${complaints(verdict).join('\n')}`}`);
+      verdicts = await compareAll(Object.values(table).flat(), nodes, deadlineMs, progress ? told : undefined);
     });
     after(async () => {
       for (const node of nodes ?? []) await node[Symbol.asyncDispose]();

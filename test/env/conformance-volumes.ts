@@ -47,5 +47,6 @@ export const volumes: readonly ConformanceCase[] = [
   { name: 'sub-path-expr', spec: volume({ emptyDir: {} }, look('ls /all', { env: [{ name: 'WHO', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } }], volumeMounts: [{ name: 'v', mountPath: '/v', subPathExpr: 'x-$(WHO)' }, { name: 'v', mountPath: '/all' }] })), until: ended },
   { name: 'sub-path-expr-missing', spec: volume({ emptyDir: {} }, look('ls /v', { volumeMounts: [{ name: 'v', mountPath: '/v', subPathExpr: '$(NONE)' }] })), until: waiting('CreateContainerConfigError') },
   { name: 'sub-path-escape', spec: volume({ emptyDir: {} }, look('ls /v', { volumeMounts: [{ name: 'v', mountPath: '/v', subPath: 'out/of' }] }), { initContainers: [sh('ln -s / /v/out', { name: 'i', volumeMounts: MOUNT })] }), until: waiting('CreateContainerConfigError') },
+  { name: 'sub-path-link', spec: volume({ emptyDir: {} }, look('ls /v', { volumeMounts: [{ name: 'v', mountPath: '/v', subPath: 'out' }] }), { initContainers: [sh('ln -s / /v/out', { name: 'i', volumeMounts: MOUNT })] }), until: waiting('CreateContainerConfigError') },
   { name: 'read-only', spec: volume({ emptyDir: {} }, look('touch /v/x', { volumeMounts: [{ name: 'v', mountPath: '/v', readOnly: true }] })), until: ended },
 ];

@@ -31,18 +31,20 @@ export type Answer = Record<string, any>;
 /** The CSI driver as a process on this machine, with a state of its own, and somebody who calls it. */
 export class CsiDriverUnderTest implements AsyncDisposable {
   readonly folder: string;
+  readonly node: string;
   readonly #args: readonly string[];
   #process: ChildProcess | undefined;
   #client: Client | undefined;
   readonly #methods: ReadonlyMap<string, Method> = new Map([...csiServices().values()].flatMap((service) => Object.entries(service)));
 
-  private constructor(folder: string, args: readonly string[]) {
+  private constructor(folder: string, node: string, args: readonly string[]) {
     this.folder = folder;
+    this.node = node;
     this.#args = args;
   }
 
   /** With `ready` false it need not be able to make anything. */
-  static async start(backend: BackendUnderTest = { kind: 'local' }, { ready = true } = {}): Promise<CsiDriverUnderTest> {
+  static async start(backend: BackendUnderTest = { kind: 'local' }, { ready = true, node = 'n1' } = {}): Promise<CsiDriverUnderTest> {
     await clearAbandoned();
     const folder = await mkdtemp(join(tmpdir(), `${PREFIX}${process.pid}-`));
     const args = ['--backend', backend.kind];
@@ -55,7 +57,7 @@ export class CsiDriverUnderTest implements AsyncDisposable {
       for (const [key, value] of Object.entries(backend.secret)) await writeFile(join(folder, 'secret', key), value, { mode: 0o600 });
       args.push('--secret-folder', join(folder, 'secret'));
     }
-    const driver = new CsiDriverUnderTest(folder, args);
+    const driver = new CsiDriverUnderTest(folder, node, args);
     await driver.run({ ready });
     return driver;
   }
@@ -66,7 +68,7 @@ export class CsiDriverUnderTest implements AsyncDisposable {
 
   /** Starts the process, again after a kill, and returns when it answers. */
   async run({ ready = true } = {}): Promise<void> {
-    const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', process.execPath, program, ...this.#args, '--node', 'n1', '--socket', this.socket, '--state-directory', join(this.folder, 'state'), '--log-level', 'warn'], { stdio: ['ignore', 'inherit', 'inherit'] });
+    const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', process.execPath, program, ...this.#args, '--node', this.node, '--socket', this.socket, '--state-directory', join(this.folder, 'state'), '--log-level', 'warn'], { stdio: ['ignore', 'inherit', 'inherit'] });
     this.#process = child;
     this.#client?.close();
     this.#client = new Client(`unix://${this.socket}`, credentials.createInsecure(), { 'grpc.initial_reconnect_backoff_ms': 50, 'grpc.max_reconnect_backoff_ms': 200 });

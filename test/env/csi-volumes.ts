@@ -48,6 +48,7 @@ export class CsiVolumes {
 
   /** The volume's path. */
   async publish(volumeId: string, name: string, volumeCapability: object = mountable(), readonly = false): Promise<string> {
+    await this.#driver.call('ControllerPublishVolume', { volumeId, nodeId: this.#driver.node, volumeCapability });
     await this.#driver.call('NodeStageVolume', { volumeId, stagingTargetPath: this.at(`staged-${name}`), volumeCapability });
     await this.#driver.call('NodePublishVolume', { volumeId, stagingTargetPath: this.at(`staged-${name}`), targetPath: this.at(name), volumeCapability, readonly });
     return this.at(name);
@@ -56,6 +57,7 @@ export class CsiVolumes {
   async unpublish(volumeId: string, name: string): Promise<void> {
     await this.#driver.call('NodeUnpublishVolume', { volumeId, targetPath: this.at(name) });
     await this.#driver.call('NodeUnstageVolume', { volumeId, stagingTargetPath: this.at(`staged-${name}`) });
+    await this.#driver.call('ControllerUnpublishVolume', { volumeId, nodeId: this.#driver.node });
   }
 
   async expand(volumeId: string, name: string, requiredBytes: number): Promise<void> {

@@ -34,15 +34,16 @@ async function addressesAmiss({ client }: TestCluster): Promise<readonly string[
 async function hostAmiss({ client, folder, status }: TestCluster, node: string, initPid: number): Promise<readonly string[]> {
   const inNode = (...command: readonly string[]): Promise<string> => run('nsenter', ['-t', String(initPid), '-a', '--', ...command], { timeoutMs: 15_000 });
   // Reality first: what appears in between is then no surprise.
-  const [domains, links, folders] = await Promise.all([
-    inNode('virsh', '-q', 'list', '--all', '--uuid'), inNode('ip', '-o', 'link'), readdir(join(folder, status.name, 'nodes', node, 'var/lib/yadokari/guests')).catch(() => []),
+  const [domains, links, routes, folders] = await Promise.all([
+    inNode('virsh', '-q', 'list', '--all', '--uuid'), inNode('ip', '-o', 'link'), inNode('ip', '-4', 'route'), readdir(join(folder, status.name, 'nodes', node, 'var/lib/yadokari/guests')).catch(() => []),
   ]);
-  const [machines, onNode] = await Promise.all([client.listAll(virtualMachines), client.listAll(pods, { fieldSelector: `spec.nodeName=${node}` })]);
+  const [machines, onNode, blocks] = await Promise.all([client.listAll(virtualMachines), client.listAll(pods, { fieldSelector: `spec.nodeName=${node}` }), client.listAll(ipamBlocks)]);
   const uids = new Set(machines.items.map(({ metadata }) => metadata.uid));
   const interfaces = new Set(onNode.items.map(({ metadata }) => hostInterfaceOf(metadata.namespace ?? '', metadata.name)));
   return [
     ...words(domains).filter((uid) => !uids.has(uid)).map((uid) => `domain ${uid} on ${node} is nobody's`),
     ...[...links.matchAll(/^\d+: (cali[0-9a-f]{11})[:@]/gm)].map(([, link = '']) => link).filter((link) => !interfaces.has(link)).map((link) => `interface ${link} on ${node} is nobody's`),
+    ...blocks.items.filter(({ spec }) => !routes.includes(`${spec.cidr} `)).map(({ spec }) => `${node} has no route to ${spec.cidr}`),
     ...folders.filter((name) => !uids.has(name.split('.').at(-1) ?? '')).map((name) => `folder ${name} on ${node} is nobody's`),
   ];
 }

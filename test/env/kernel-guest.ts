@@ -36,12 +36,14 @@ echo "ended with $?" > /new/dev/console
 poweroff -f
 `;
 
-async function guestImage(): Promise<string> {
+/** Kernel and initial RAM disk of a guest that runs a command on this machine's files; with more modules at hand. */
+export async function kernelGuestImage(more: readonly string[] = []): Promise<string> {
+  const wanted = { ...modules, other: [...modules.other, ...more] };
   return cachedBuild({
-    name: 'kernel-guest.tar', cacheFolder: join(defaultCacheRoot, 'images'), inputs: [init, JSON.stringify(modules), ...await guestSources()],
+    name: 'kernel-guest.tar', cacheFolder: join(defaultCacheRoot, 'images'), inputs: [init, JSON.stringify(wanted), ...await guestSources()],
     build: async (folder) => {
       const packages = await unpackGuestPackages({ folder });
-      const tree = await guestTree(packages, modules);
+      const tree = await guestTree(packages, wanted);
       return packGuest(packages, tree.file('init', init, 0o755), guestCommandLine, 3);
     },
   });
@@ -54,7 +56,7 @@ export interface GuestRun {
 
 /** Runs a shell command on this machine's files under Debian's own kernel, emulated, and returns what it prints. It has no network but its own. */
 export async function runUnderDebianKernel(command: string, { memoryMiB, timeoutMs, onOutput }: { readonly memoryMiB: number; readonly timeoutMs: number; readonly onOutput?: (text: string) => void }): Promise<GuestRun> {
-  const words = ['--pdeathsig', 'KILL', '--', 'unshare', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', 'sh', '-ec', script(command, memoryMiB), await guestImage()];
+  const words = ['--pdeathsig', 'KILL', '--', 'unshare', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', 'sh', '-ec', guestScript(command, memoryMiB), await kernelGuestImage()];
   const child = spawn('setpriv', words, { stdio: ['ignore', 'pipe', 'inherit'], timeout: timeoutMs, killSignal: 'SIGKILL' });
   let output = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -66,8 +68,8 @@ export async function runUnderDebianKernel(command: string, { memoryMiB, timeout
   return { exitCode: code === undefined ? undefined : Number(code), output };
 }
 
-/** All files are in memory; both programs end with the shell, which ends with QEMU. */
-function script(command: string, memoryMiB: number): string {
+/** All files are in memory; both programs end with the shell, which ends with QEMU. With what else the machine has; `$0` is the image. */
+export function guestScript(command: string, memoryMiB: number, more = '-smp 2'): string {
   const line = `${guestCommandLine.replace('quiet ', 'quiet rootfstype=ramfs ')} -- ${Buffer.from(command).toString('base64')}`;
   return `
 mount -t tmpfs run /run
@@ -75,8 +77,8 @@ mkdir /run/root && mount --bind / /run/root
 cd /run && tar -xf "$0"
 /usr/lib/qemu/virtiofsd --socket-path=/run/fs.sock -o source=/run/root -o cache=always -o sandbox=namespace -f >virtiofsd.log 2>&1 &
 while [ ! -S fs.sock ]; do kill -0 $! || { cat virtiofsd.log >&2; exit 1; }; sleep 0.05; done
-qemu-system-x86_64 -accel tcg,thread=multi,tb-size=256 -machine pc,memory-backend=memory -cpu max -smp 2 -m ${memoryMiB} \\
+qemu-system-x86_64 -accel tcg,thread=multi,tb-size=256 -machine pc,memory-backend=memory -cpu max -m ${memoryMiB} \\
   -object memory-backend-memfd,id=memory,size=${memoryMiB}M,share=on -nodefaults -no-user-config -display none -no-reboot \\
   -kernel vmlinuz -initrd initrd.img -append '${line}' -serial stdio \\
-  -chardev socket,id=fs,path=/run/fs.sock -device vhost-user-fs-pci,chardev=fs,tag=root`;
+  -chardev socket,id=fs,path=/run/fs.sock -device vhost-user-fs-pci,chardev=fs,tag=root ${more}`;
 }

@@ -1,10 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises';
-import { run } from '../../src/base/process.ts';
 import { words, type TestCluster } from './cluster.ts';
+import { GuestShell } from './guest-shell.ts';
 import { STARTS } from './virtual-node-faults-pods.ts';
-
-const SHELL_MS = 40_000;
-const POLL_MS = 100;
 
 /** What runs in the guest of the pods that are looked at. */
 export interface Census {
@@ -31,14 +27,10 @@ true`;
 
 /** The inside of a machine's guest, seen and touched by way of its QEMU guest agent. */
 export class FaultGuest {
-  readonly #cluster: TestCluster;
-  readonly #node: string;
-  readonly #uid: string;
+  readonly #shell: GuestShell;
 
   constructor(cluster: TestCluster, node: string, uid: string) {
-    this.#cluster = cluster;
-    this.#node = node;
-    this.#uid = uid;
+    this.#shell = new GuestShell(cluster, node, uid);
   }
 
   async census(): Promise<Census> {
@@ -66,17 +58,6 @@ for i in $(seq 100); do old=$(pid_of); [ -n "$old" ] && break; usleep 50000; don
 
   /** Runs a shell script in the guest, and returns what it prints. */
   async shell(script: string): Promise<string> {
-    const { pid } = await this.#agent('guest-exec', { path: '/bin/sh', arg: ['-c', script], 'capture-output': true }) as { readonly pid: number };
-    for (const deadline = Date.now() + SHELL_MS; Date.now() < deadline; await delay(POLL_MS)) {
-      const status = await this.#agent('guest-exec-status', { pid }) as { readonly exited: boolean; readonly 'out-data'?: string };
-      if (status.exited) return Buffer.from(status['out-data'] ?? '', 'base64').toString('utf8').trim();
-    }
-    throw new Error('the guest did not finish what it was asked to do');
-  }
-
-  async #agent(execute: string, args: Readonly<Record<string, unknown>>): Promise<unknown> {
-    const command = JSON.stringify({ execute, arguments: args });
-    const answer = await run('nsenter', ['-t', String(this.#cluster.initPid(this.#node)), '-a', '--', 'virsh', 'qemu-agent-command', '--timeout', '15', this.#uid, command], { timeoutMs: SHELL_MS });
-    return (JSON.parse(answer) as { readonly return?: unknown }).return;
+    return (await this.#shell.attempt(script)).output;
   }
 }

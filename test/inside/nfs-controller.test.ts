@@ -44,7 +44,7 @@ class Looker {
   }
 }
 
-describe('volumes of an NFS server that is managed here', { timeout: 600_000 }, () => {
+describe('volumes of an NFS server that is managed here', { timeout: 7_200_000 }, () => {
   let server: NfsServerUnderTest;
   let backend: NfsBackend;
   let one: Looker;
@@ -133,21 +133,31 @@ describe('volumes of an NFS server that is managed here', { timeout: 600_000 }, 
     await nothingIsLeft();
   });
 
-  it('are for the clients that were configured and for those that were allowed, until they are withdrawn', async () => {
+  it('are for the clients that were configured and for nodes that have them, until they are taken away', async () => {
     const { id } = await create('shared');
     await one.write(id, 'a');
     await refused(other.list(id));
-    for (let twice = 0; twice < 2; twice += 1) await backend.allow(id, '10.77.5.12');
+    const { publishing } = backend;
+    const [first, second] = ['n1/10.77.5.11', 'n2/10.77.5.12'];
+    const take = async (node: string): Promise<void> => {
+      for (let twice = 0; twice < 2; twice += 1) await publishing.shutOut(id, node);
+      await publishing.release(id, node);
+    };
+    for (const node of [first, second, second]) await publishing.publish(id, node, 'many nodes');
     await other.write(id, 'b');
-    for (let twice = 0; twice < 2; twice += 1) await backend.withdraw(id, '10.77.5.11');
+    await take(first);
     await refused(one.write(id, 'c'));
     await other.write(id, 'c');
-    await backend.withdraw(id, '10.77.5.12');
+    await fails(backend.remove(id), 'VolumeInUse', /published to node n2/);
+    await take(second);
     await refused(other.write(id, 'd'));
-    await backend.allow(id, '10.77.5.11');
+    await publishing.publish(id, first, 'one node');
+    await fails(publishing.publish(id, second, 'one node'), 'VolumeInUse', /published to node n1, and node n2/);
     await one.write(id, 'd');
     assert.deepEqual((await readdir(treeOf(id))).sort(), ['a', 'b', 'c', 'd']);
-    await fails(backend.allow(id, 'example'), 'InvalidRequest');
+    await fails(publishing.publish(id, 'n3', 'many nodes'), 'VolumeInUse');
+    await take(first);
+    await fails(publishing.publish(id, 'n3', 'many nodes'), 'InvalidRequest', /at which address/);
     await removeAll();
   });
 

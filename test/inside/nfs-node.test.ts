@@ -96,15 +96,17 @@ describe('volumes on NFS', { timeout: 1_500_000 }, () => {
     await using file = await openFile(join(here, 'file'), 'w');
     await file.write('before');
     await file.sync();
-    await backend.withdraw(id, '10.77.5.11');
+    await backend.publishing.publish(id, 'n1/10.77.5.11', 'many nodes');
+    await backend.publishing.shutOut(id, 'n1/10.77.5.11');
     await assert.rejects(file.write('after!').then(() => file.sync()), { code: /EACCES|EPERM|EIO|ESTALE|ENOENT/ });
     await assert.rejects(writeThrough(join(here, 'new'), 10));
     await writeThrough(join(there, 'other'), 10);
     assert.equal(await readFile(join(server.path, 'volumes', id, 'data/file'), 'utf8'), 'before');
-    await backend.allow(id, '10.77.5.11');
+    await backend.publishing.publish(id, 'n1/10.77.5.11', 'many nodes');
     await retried(() => writeThrough(join(here, 'again'), 10));
     await file.close().catch(() => {});
     for (const target of [here, there]) await run('umount', ['--force', '--lazy', target]);
+    await backend.publishing.release(id, 'n1/10.77.5.11');
     await backend.remove(id);
   });
 

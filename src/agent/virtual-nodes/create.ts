@@ -9,9 +9,10 @@ import type { LinkConnector } from '../../container/link/connector.ts';
 import type { Anchor } from '../anchor.ts';
 import { ensureRelayKeys } from '../relay-keys.ts';
 import { RELAY_PORT, relaySocket, runtimeSocket } from '../relay-paths.ts';
+import { NodeCertificates } from './node-certificates.ts';
 import { VirtualNodes, type VirtualNodesOptions } from './virtual-nodes.ts';
 
-export interface CreateVirtualNodesOptions extends Omit<VirtualNodesOptions, 'cri' | 'kubelet' | 'link'> {
+export interface CreateVirtualNodesOptions extends Omit<VirtualNodesOptions, 'cri' | 'kubelet' | 'link' | 'certificates'> {
   /** Where sockets that lead into guests are. */
   readonly runDirectory: string;
   /** Folders of guests, by the names that anchors have for them. */
@@ -26,6 +27,7 @@ export function createVirtualNodes({ runDirectory, guestsFolder, ...options }: C
     cri: (socket) => new CriClient({ socket }),
     kubelet: (context, namespace) => new VirtualKubelet(context, new VirtualNodeMaterials(context, namespace)),
     link: async (anchor, address) => HttpLink.open({ connector: await connectorOf(anchor, address), runtimeSocket: runtimeSocket(runDirectory, anchor.guest.uid), clock, log }),
+    certificates: ({ folder }) => new NodeCertificates(join(guestsFolder, folder), clock),
   });
 
   async function connectorOf({ guest: { uid, containerHost }, folder }: Anchor, address: () => string): Promise<LinkConnector> {

@@ -4,6 +4,7 @@ import type { Log } from '../../base/log.ts';
 import type { Cri } from '../../container/cri.ts';
 import { PressureMemory } from '../../container/kubelet/eviction/shortages.ts';
 import { LinkError, type GuestInfo, type GuestLink } from '../../container/link/port.ts';
+import { isUnauthorized } from '../../kube/api-error.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import type { Node } from '../../kube/core.ts';
 import type { Informer } from '../../kube/informer.ts';
@@ -59,8 +60,8 @@ export class NodeBeat {
           cameBack = false;
           if (await isRebooted(link, info, signal)) return;
         }
-        await this.#beat(signal);
-        await Promise.race([wake.promise, clock.sleep(this.#facts?.unready === undefined ? BEAT_MS : SOON_MS, signal)]);
+        const heard = await this.#beat(signal).then(() => true, (error: unknown) => this.#unheard(error, signal));
+        await Promise.race([wake.promise, clock.sleep(heard && this.#facts?.unready === undefined ? BEAT_MS : SOON_MS, signal)]);
       }
     } finally {
       unwatch();
@@ -78,6 +79,15 @@ export class NodeBeat {
     if (this.#isOverwritten(node)) this.#heartbeat.forget();
     await this.#heartbeat.report(nodeStatus(facts, node.status?.conditions ?? [], clock.now()), signal);
     if (facts.unready === undefined) await this.#heartbeat.renew(node, signal);
+  }
+
+  /** Pods go on without the API, and so does the node; one that is not taken for who it is begins anew. */
+  #unheard(error: unknown, signal: AbortSignal): false {
+    signal.throwIfAborted();
+    if (isUnauthorized(error)) throw error;
+    const { log, guest } = this.#options;
+    log.debug({ node: guest.host.node, error: messageOf(error) }, 'the node was not heard');
+    return false;
   }
 
   async #lastWord({ code, message }: GuestGoneError): Promise<void> {

@@ -32,7 +32,7 @@ export function nodeSubject(node: string, addresses: readonly string[] = []): Re
 }
 
 /**
- * Has the cluster sign a certificate, with a key that is kept in memory alone. The operator approves what the agent of
+ * Has the cluster sign a certificate for a new key. The operator approves what the agent of
  * the machine's own node asks for.
  */
 export async function signedCertificate(client: KubeClient, kind: 'client' | 'server', subject: RequestedSubject, clock: Clock, signal: AbortSignal): Promise<SignedCertificate> {

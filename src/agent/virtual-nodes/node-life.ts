@@ -9,7 +9,7 @@ import { configMaps, nodes, pods, services, type Node, type Pod, type Service } 
 import { Informer } from '../../kube/informer.ts';
 import { keyFor } from '../../kube/object.ts';
 import { containerPath } from './container-path.ts';
-import { CertificateError, nodeSubject, signedCertificate } from './node-identity.ts';
+import { CertificateError, nodeSubject } from './node-identity.ts';
 import { NodeBeat } from './node-beat.ts';
 import { NodeReviewer } from './node-reviewer.ts';
 import { VirtualNodeAddresses } from './pod-addresses.ts';
@@ -97,12 +97,12 @@ function contextOf(options: VirtualNodeOptions, { host, link }: VirtualGuest, li
 }
 
 /** The node's kubelet server. Without a signed certificate there is none: pods run, but logs and exec have nobody to ask. */
-async function serve(options: VirtualNodeOptions, { host, link }: VirtualGuest, { client, cri, pods: known }: Omit<Life, 'info'> & { readonly pods: Informer<Pod> }, signal: AbortSignal): Promise<{ readonly server: KubeletServer; readonly port: number } | undefined> {
+async function serve(options: VirtualNodeOptions, { host, link, certificates }: VirtualGuest, { client, cri, pods: known }: Omit<Life, 'info'> & { readonly pods: Informer<Pod> }, signal: AbortSignal): Promise<{ readonly server: KubeletServer; readonly port: number } | undefined> {
   const { clock, log, hostAddress, firstKubeletPort } = options;
   const { node } = host;
   try {
     const [signed, authentication] = await Promise.all([
-      signedCertificate(client, 'server', nodeSubject(node, [hostAddress]), clock, signal),
+      certificates.get('server', client, nodeSubject(node, [hostAddress]), signal),
       // https://kubernetes.io/docs/tasks/extend-kubernetes/configure-aggregation-layer/: who calls in the API server's name.
       options.client.get(configMaps, { namespace: 'kube-system', name: 'extension-apiserver-authentication' }, signal),
     ]);

@@ -8,6 +8,7 @@ import type { GuestLink } from '../../container/link/port.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import type { EventRecorder } from '../../kube/event-recorder.ts';
 import type { PodNetwork } from '../../network/port.ts';
+import type { NodeCertificates } from './node-certificates.ts';
 
 /** What all virtual nodes of a host share. */
 export interface VirtualNodeOptions {
@@ -34,6 +35,7 @@ export interface VirtualGuest {
   readonly host: CompiledContainerHost;
   readonly namespace: string;
   readonly link: GuestLink;
+  readonly certificates: NodeCertificates;
 }
 
 /** Why a virtual node ends when its guest has. */

@@ -1,6 +1,7 @@
 import { backoffMs } from '../../base/backoff.ts';
 import { messageOf } from '../../base/errors.ts';
-import { nodeSubject, signedCertificate } from './node-identity.ts';
+import { isUnauthorized } from '../../kube/api-error.ts';
+import { nodeSubject } from './node-identity.ts';
 import { liveAsNode } from './node-life.ts';
 import type { VirtualGuest, VirtualNodeOptions } from './options.ts';
 
@@ -25,6 +26,7 @@ export class VirtualNode {
         failures = 0;
       } catch (error) {
         if (signal.aborted) return;
+        if (isUnauthorized(error)) await this.#guest.certificates.forget();
         log[failures < 2 ? 'debug' : 'warn']({ node: this.#guest.host.node, error: messageOf(error) }, 'the virtual node is begun anew');
         await clock.sleep(backoffMs(failures, RETRY), signal).catch(() => {});
       }
@@ -34,8 +36,8 @@ export class VirtualNode {
   /** Lives with one identity until that is to be renewed. */
   async #withIdentity(signal: AbortSignal): Promise<void> {
     const { client, clientAs, clock } = this.#options;
-    const { node } = this.#guest.host;
-    const identity = await signedCertificate(client, 'client', nodeSubject(node), clock, signal);
+    const { host: { node }, certificates } = this.#guest;
+    const identity = await certificates.get('client', client, nodeSubject(node), signal);
     const own = clientAs(identity.certificate, identity.key);
     const outdated = AbortSignal.timeout(identity.renewAt - clock.now());
     const living = AbortSignal.any([signal, outdated]);

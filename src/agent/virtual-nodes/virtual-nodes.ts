@@ -1,11 +1,14 @@
 import type { GuestLink } from '../../container/link/port.ts';
 import type { Anchor } from '../anchor.ts';
+import type { NodeCertificates } from './node-certificates.ts';
 import { GuestGoneError, type VirtualNodeOptions } from './options.ts';
 import { VirtualNode } from './virtual-node.ts';
 
 export interface VirtualNodesOptions extends VirtualNodeOptions {
   /** The way into the guest of a machine. Its address may change while it runs. */
   readonly link: (anchor: Anchor, address: () => string) => Promise<GuestLink>;
+  /** Those that the machine's node has had. */
+  readonly certificates: (anchor: Anchor) => NodeCertificates;
 }
 
 interface Running {
@@ -50,6 +53,6 @@ export class VirtualNodes implements AsyncDisposable {
     const { guest: { containerHost: host }, namespace } = anchor;
     if (host === undefined) return;
     await using link = await this.#options.link(anchor, address);
-    await new VirtualNode(this.#options, { host, namespace, link }).run(signal);
+    await new VirtualNode(this.#options, { host, namespace, link, certificates: this.#options.certificates(anchor) }).run(signal);
   }
 }

@@ -4,8 +4,8 @@ import { valueFlags, type CommandNode, type Completion } from './command-tree.ts
 export function bashCompletion(tree: readonly CommandNode[]): string {
   const paths = tree.filter(({ path }) => path !== '').map(({ path }) => `'${path}'`);
   return `# Completion of yado. Use: source <(yado completion bash)
-_yado_machines() {
-  command kubectl get vm -o name --request-timeout=2s "$@" 2>/dev/null | sed 's|.*/||'
+_yado_objects() {
+  command kubectl get "$@" -o name --request-timeout=2s 2>/dev/null | sed 's|.*/||'
 }
 
 _yado() {
@@ -60,7 +60,7 @@ function reply(completion: Completion): string {
   switch (completion.kind) {
     case 'none': return '';
     case 'files': return 'COMPREPLY=($(compgen -f -- "$current")); ';
-    case 'machines': return 'COMPREPLY=($(compgen -W "$(_yado_machines "${target[@]}")" -- "$current")); ';
+    case 'objects': return `COMPREPLY=($(compgen -W "$(_yado_objects ${completion.of} "\${target[@]}")" -- "$current")); `;
     case 'words': return `COMPREPLY=($(compgen -W '${completion.words.join(' ')}' -- "$current")); `;
   }
 }

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 
 /** What completes a word that is no command and no option. */
-export type Completion = { readonly kind: 'none' } | { readonly kind: 'machines' } | { readonly kind: 'files' } | { readonly kind: 'words'; readonly words: readonly string[] };
+export type Completion = { readonly kind: 'none' } | { readonly kind: 'objects'; readonly of: 'vm' | 'ost' | 'osm' } | { readonly kind: 'files' } | { readonly kind: 'words'; readonly words: readonly string[] };
 
 export interface OptionNode {
   /** `-n` and `--namespace`. */
@@ -40,9 +40,13 @@ export function commandTree(command: Command, path = ''): readonly CommandNode[]
   return [own, ...commands.flatMap((child) => commandTree(child, `${path} ${child.name()}`.trim()))];
 }
 
+/** What arguments of such names are, as kubectl calls it for short. */
+const OBJECTS: Readonly<Record<string, 'vm' | 'ost' | 'osm'>> = { vm: 'vm', tenant: 'ost', migration: 'osm' };
+
 function completionOf(name: string, choices: readonly string[] | undefined): Completion {
   if (choices !== undefined) return { kind: 'words', words: choices };
-  if (name === 'vm') return { kind: 'machines' };
+  const of = OBJECTS[name];
+  if (of !== undefined) return { kind: 'objects', of };
   return /<(file|folder|path|archive)>/.test(name) ? { kind: 'files' } : { kind: 'none' };
 }
 

@@ -22,7 +22,7 @@ describe('completion', { timeout: 30_000 }, () => {
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'yado-completion-'));
     await writeFile(join(folder, 'yado.bash'), bashCompletion(tree));
-    await writeFile(join(folder, 'kubectl'), '#!/bin/sh\ncase "$*" in *"-n db"*) echo virtualmachine.yadokari.dev/postgres;; *) printf "virtualmachine.yadokari.dev/%s\\n" hello web;; esac\n');
+    await writeFile(join(folder, 'kubectl'), '#!/bin/sh\ncase "$*" in *"get ost"*) echo openstacktenant.yadokari.dev/shop;; *"-n db"*) echo virtualmachine.yadokari.dev/postgres;; *) printf "virtualmachine.yadokari.dev/%s\\n" hello web;; esac\n');
     await chmod(join(folder, 'kubectl'), 0o755);
   });
   after(() => rm(folder, { recursive: true, force: true }));
@@ -53,6 +53,11 @@ describe('completion', { timeout: 30_000 }, () => {
     assert.deepEqual(await offered('console', ''), ['hello', 'web']);
     assert.deepEqual(await offered('restart', 'w'), ['web']);
     assert.deepEqual(await offered('stop', '-n', 'db', ''), ['postgres']);
+  });
+
+  it('offers tenants of clouds', async () => {
+    assert.deepEqual(await offered('tenant', 'remove', ''), ['shop']);
+    assert.deepEqual((await offered('tenant', '')).toSorted(), ['add', 'cutover', 'discover', 'help', 'migrate', 'plan', 'remove', 'rollback', 'status']);
   });
 
   it('offers files where an option takes one, and nothing for other values', async () => {

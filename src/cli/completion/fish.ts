@@ -4,8 +4,8 @@ import { valueFlags, type CommandNode, type Completion, type OptionNode } from '
 export function fishCompletion(tree: readonly CommandNode[]): string {
   const paths = tree.filter(({ path }) => path !== '').map(({ path }) => quote(path));
   return `# Completion of yado. Use: yado completion fish | source
-function __yado_machines
-    command kubectl get vm -o name --request-timeout=2s 2>/dev/null | string replace -r '.*/' ''
+function __yado_objects
+    command kubectl get $argv -o name --request-timeout=2s 2>/dev/null | string replace -r '.*/' ''
 end
 
 function __yado_at
@@ -47,7 +47,7 @@ function argumentsOf(completion: Completion): readonly string[] {
   switch (completion.kind) {
     case 'none': return [];
     case 'files': return ['-F'];
-    case 'machines': return ["-a '(__yado_machines)'"];
+    case 'objects': return [`-a '(__yado_objects ${completion.of})'`];
     case 'words': return [`-a ${quote(completion.words.join(' '))}`];
   }
 }

@@ -1,8 +1,11 @@
 import { readFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { messageOf } from '../../base/errors.ts';
 import { CommandError, run } from '../../base/process.ts';
 import { detectHierarchies, type CgroupHierarchy } from '../../local/cgroup.ts';
+import { drbdVersion } from '../../local/storage/servers/drbd.ts';
+import { ensureNfsClient } from '../../storage/drivers/nfs/nfs-client.ts';
 import { missing, ok, warn, type Finding } from './check.ts';
 
 interface Feature {
@@ -35,6 +38,17 @@ export function kernelFindings(signal: AbortSignal): Promise<readonly Finding[]>
       return missing(name, last === '' ? messageOf(error) : last, `the kernel must have it: modprobe, or a kernel with ${module}; in a container run it with --privileged`);
     }
   }));
+}
+
+/** Only pods with volumes on NFS need it. */
+export async function nfsFinding(): Promise<Finding> {
+  return ensureNfsClient(hostname()).then(() => ok('NFS client', 'works'), (error: unknown) => warn('NFS client', 'none in this kernel', `${messageOf(error)}; without one, volumes on NFS are made but pods cannot mount them`));
+}
+
+/** Nothing that the product runs by itself needs it. */
+export async function drbdFinding(): Promise<Finding> {
+  const version = await drbdVersion();
+  return ok('DRBD', `${version === undefined ? 'none in this kernel' : version}; only StorageBackends of kind drbd need it, whose drivers neither local clusters nor the chart run (docs/drbd.md)`);
 }
 
 const needed = ['cpu', 'cpuset', 'memory', 'pids'] as const;

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ensureCgroup, entryFiles } from '../cgroup.ts';
 import { Component, type ComponentSpec } from '../component.ts';
+import { renewComponents } from '../component-set.ts';
 import type { ClusterContext } from '../context.ts';
 import { hostPrefix } from '../entry.ts';
 import { writeFileAtomically } from '../file.ts';
@@ -18,13 +19,27 @@ const kubeconfigOwners = ['admin', 'controller-manager', 'scheduler', 'coredns',
 
 /** The cluster's processes on the host: etcd, Kubernetes' control plane, DNS, BIRD and our operator. */
 export class ControlPlane {
-  readonly components: readonly Component[];
-  readonly #context: ClusterContext;
+  #components: readonly Component[];
+  #context: ClusterContext;
   #api: ApiAccess | undefined;
 
   constructor(context: ClusterContext) {
     this.#context = context;
-    this.components = this.#specs().map((spec) => new Component(spec, context.clock, context.report));
+    this.#components = this.#specs().map((spec) => this.#componentOf(spec));
+  }
+
+  get components(): readonly Component[] {
+    return this.#components;
+  }
+
+  /** Takes another description of the cluster, of which volumes alone may differ. */
+  async renew(context: ClusterContext, signal: AbortSignal): Promise<void> {
+    this.#context = context;
+    this.#components = await renewComponents(this.#components, this.#specs(), (spec) => this.#componentOf(spec), signal);
+  }
+
+  #componentOf(spec: ComponentSpec): Component {
+    return new Component(spec, this.#context.clock, this.#context.report);
   }
 
   /** Certificates, kubeconfigs and configuration files. */
@@ -92,7 +107,7 @@ export class ControlPlane {
       ...(record.cni === 'bridge' ? [] : [spec('bird', ['bird', '-f', '-c', join(layout.run, 'bird.conf'), '-s', join(layout.run, 'bird.ctl')], birdAgain)]),
       ...(operator === undefined ? [] : [spec('operator', [
         ...leanNode(nodeExecutable), operator, '--kubeconfig', kubeconfigPath(layout, 'operator'),
-        '--metrics-address', `${plan.gateway}:9401`, '--identity', `${layout.name}-operator`, ...networkFlag(record.cni),
+        '--metrics-address', `${plan.gateway}:9401`, '--identity', `${layout.name}-operator`, '--openstack', ...networkFlag(record.cni),
       ])]),
       ...(snapshots === undefined ? [] : [spec('snapshot-controller', [snapshots, `--kubeconfig=${kubeconfigPath(layout, 'csi')}`, '--enable-distributed-snapshotting'])]),
     ];

@@ -2,14 +2,14 @@ import { readFile } from 'node:fs/promises';
 import { silentProgress } from '../../base/progress.ts';
 import { cachedBuild } from './build-cache.ts';
 import { FileTree } from './file-tree.ts';
-import { addBusybox, type ImageBuildOptions } from './guest-image.ts';
+import { addBusybox, addFlock, type ImageBuildOptions } from './guest-image.ts';
 import { ociArchive, type OciImage } from './oci-archive.ts';
 import { unpackPackages } from './packages.ts';
 import { pauseProgram } from './pause-program.ts';
 
 /** What a pod's sandbox runs. */
 export const pauseImageName = 'localhost/yadokari/pause:1';
-/** Busybox with sh, httpd with CGI, wget and nc. */
+/** Busybox with sh, httpd with CGI, wget and nc; and flock. */
 export const helloImageName = 'localhost/yadokari/hello:1';
 
 export interface ContainerImages {
@@ -27,11 +27,11 @@ export async function buildContainerImages(options: ImageBuildOptions): Promise<
     inputs: await Promise.all(sources.map((source) => readFile(new URL(source, import.meta.url), 'utf8'))),
     build: (folder) => (options.progress ?? silentProgress).step('building the container images', async (step) => {
       step.update("fetching Debian's packages");
-      const [busybox = ''] = await unpackPackages(['busybox'], { folder, ...(options.signal === undefined ? {} : { signal: options.signal }) });
+      const [busybox = '', utilities = ''] = await unpackPackages(['busybox', 'util-linux'], { folder, ...(options.signal === undefined ? {} : { signal: options.signal }) });
       step.update('packing');
       const archive = await ociArchive([
         pauseImage([pauseImageName]),
-        { names: [helloImageName], layers: [await helloTree(busybox, options.signal)], command: ['/bin/sh'], environment: ['PATH=/bin:/sbin:/usr/bin:/usr/sbin'] },
+        { names: [helloImageName], layers: [await helloTree(busybox, utilities, options.signal)], command: ['/bin/sh'], environment: ['PATH=/bin:/sbin:/usr/bin:/usr/sbin'] },
       ]);
       return archive.content;
     }),
@@ -46,11 +46,12 @@ export function pauseImage(names: readonly string[], files: Readonly<Record<stri
   return { names, layers: [tree], entrypoint: ['/pause'], user: '65535:65535' };
 }
 
-async function helloTree(busybox: string, signal?: AbortSignal): Promise<FileTree> {
+async function helloTree(busybox: string, utilities: string, signal?: AbortSignal): Promise<FileTree> {
   const tree = new FileTree();
   for (const folder of ['dev', 'etc', 'proc', 'root', 'run', 'sys', 'var', 'www/cgi-bin']) tree.folder(folder);
   tree.folder('tmp', 0o1777);
   await addBusybox(tree, busybox, signal);
+  await addFlock(tree, utilities, signal);
   tree.file('etc/passwd', 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n').file('etc/group', 'root:x:0:\nnogroup:x:65534:\n');
   return tree.file('etc/nsswitch.conf', 'hosts: files dns\n');
 }

@@ -80,13 +80,14 @@ export interface GuestPackages {
   readonly kernel: string;
   readonly busybox: string;
   readonly agent: string;
+  readonly utilities: string;
 }
 
 export async function unpackGuestPackages(work: PackageOptions): Promise<GuestPackages> {
   const architecture = (await run('dpkg', ['--print-architecture'])).trim();
   const kernelPackage = await concretePackage(`linux-image-cloud-${architecture}`, /^linux-image-\d.*-cloud-/, work);
-  const [kernel = '', busybox = '', agent = ''] = await unpackPackages([kernelPackage, 'busybox', 'qemu-guest-agent'], work);
-  return { kernel, busybox, agent };
+  const [kernel = '', busybox = '', agent = '', utilities = ''] = await unpackPackages([kernelPackage, 'busybox', 'qemu-guest-agent', 'util-linux'], work);
+  return { kernel, busybox, agent, utilities };
 }
 
 /** The archive that a VirtualMachineImage of format `tar` takes: kernel, initial RAM disk and command line. */
@@ -102,6 +103,7 @@ export async function guestTree(from: GuestPackages, modules: GuestModules, sign
   for (const folder of ['dev', 'proc', 'sys', 'run', 'root', 'mnt', 'var', 'www', 'etc/acpi']) tree.folder(folder);
   tree.folder('tmp', 0o1777).link('var/run', '../run').characterDevice('dev/console', 5, 1).characterDevice('dev/null', 1, 3, 0o666);
   await addBusybox(tree, from.busybox, signal);
+  await addFlock(tree, from.utilities, signal);
   const agent = join(from.agent, 'usr/sbin/qemu-ga');
   await tree.copy('usr/sbin/qemu-ga', agent);
   for (const library of await librariesOf([agent], signal)) await tree.copy(library.slice(1), library);
@@ -127,6 +129,13 @@ export async function addBusybox(tree: FileTree, unpacked: string, signal?: Abor
   const applets = (await run(program, ['--list'])).split('\n').filter((name) => name !== '' && name !== 'busybox');
   for (const applet of applets) tree.link(`bin/${applet}`, 'busybox');
   tree.folder('sbin').folder('usr/bin').folder('usr/sbin');
+}
+
+/** Debian's busybox has no flock, by which files that are shared are locked. */
+export async function addFlock(tree: FileTree, unpacked: string, signal?: AbortSignal): Promise<void> {
+  const program = join(unpacked, 'usr/bin/flock');
+  await tree.copy('bin/flock', program);
+  for (const library of await librariesOf([program], signal)) await tree.copy(library.slice(1), library);
 }
 
 /** The C library loads what resolves names when it is first needed; ldd does not tell. */

@@ -43,19 +43,32 @@ function withLibvirtAccount(text: string, line: string): string {
   return /^libvirt-qemu:/m.test(text) ? text : `${text.trimEnd()}\n${line}\n`;
 }
 
-async function credentialFiles({ pki, plan, layout, record }: ClusterContext, node: string): Promise<Readonly<Record<string, string>>> {
+/** What drivers of volumes need, also on a node that runs already. */
+export async function writeStorageCredentials(context: ClusterContext, node: string): Promise<void> {
+  const folder = join(context.layout.nodes, node);
+  for (const [path, content] of Object.entries(await storageFiles(context, node))) await writeFileAtomically(join(folder, path), content);
+}
+
+async function storageFiles(context: ClusterContext, node: string): Promise<Readonly<Record<string, string>>> {
+  return context.record.storage === undefined ? {} : { 'etc/yadokari/csi.kubeconfig': await kubeconfigOf(context, `${node}-csi`) };
+}
+
+async function kubeconfigOf({ pki, plan, layout }: ClusterContext, credentials: string): Promise<string> {
+  const { certificate } = await pki.pair('cluster-ca');
+  return kubeconfigText({ name: layout.name, server: `https://${plan.gateway}:6443`, authorityCertificate: certificate, credentials: await pki.pair(credentials) });
+}
+
+async function credentialFiles(context: ClusterContext, node: string): Promise<Readonly<Record<string, string>>> {
+  const { pki } = context;
   const [authority, server] = await Promise.all([pki.pair('cluster-ca'), pki.pair(`${node}-kubelet-server`)]);
-  const kubeconfig = async (credentials: string) => kubeconfigText({
-    name: layout.name, server: `https://${plan.gateway}:6443`, authorityCertificate: authority.certificate, credentials: await pki.pair(credentials),
-  });
   return {
     'etc/yadokari/pki/cluster-ca.crt': authority.certificate,
     'etc/yadokari/pki/kubelet-server.crt': server.certificate,
     'etc/yadokari/pki/kubelet-server.key': server.key,
-    'etc/yadokari/kubelet.kubeconfig': await kubeconfig(`${node}-kubelet-client`),
-    'etc/yadokari/proxy.kubeconfig': await kubeconfig(`${node}-proxy`),
-    'etc/yadokari/agent.kubeconfig': await kubeconfig(`${node}-agent`),
-    ...(record.storage === undefined ? {} : { 'etc/yadokari/csi.kubeconfig': await kubeconfig(`${node}-csi`) }),
+    'etc/yadokari/kubelet.kubeconfig': await kubeconfigOf(context, `${node}-kubelet-client`),
+    'etc/yadokari/proxy.kubeconfig': await kubeconfigOf(context, `${node}-proxy`),
+    'etc/yadokari/agent.kubeconfig': await kubeconfigOf(context, `${node}-agent`),
+    ...(await storageFiles(context, node)),
   };
 }
 

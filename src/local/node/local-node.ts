@@ -5,10 +5,12 @@ import { join } from 'node:path';
 import { run } from '../../base/process.ts';
 import { destroyCgroup, ensureCgroup } from '../cgroup.ts';
 import { Component, onlyChildOf, type ComponentSpec } from '../component.ts';
+import { renewComponents } from '../component-set.ts';
 import type { ClusterContext } from '../context.ts';
 import { accepting } from '../control/probe.ts';
 import { hostPrefix, nodePrefix } from '../entry.ts';
 import { LocalError } from '../errors.ts';
+import { abortFuse, fuseConnections } from '../fuse-connections.ts';
 import { readIfExists, writeFileAtomically } from '../file.ts';
 import { clusterCgroup } from '../layout.ts';
 import { macAddress, nodeAddress, nodeNamespace } from '../network-plan.ts';
@@ -17,7 +19,7 @@ import { openLog } from '../log-file.ts';
 import { bootScript } from './boot-script.ts';
 import { birdAgain } from '../host-network.ts';
 import { kubeletCommand, kubeProxyCommand } from './config.ts';
-import { prepareNodeFolder } from './folder.ts';
+import { prepareNodeFolder, writeStorageCredentials } from './folder.ts';
 import { sweepVolumes } from '../storage/sweep.ts';
 import { storageCommands, type NodeCommand } from '../storage/node-commands.ts';
 import { networkFlag, podRoutes } from './foreign-cni.ts';
@@ -29,7 +31,7 @@ export class LocalNode {
   readonly name: string;
   readonly address: string;
   readonly #ordinal: number;
-  readonly #context: ClusterContext;
+  #context: ClusterContext;
   readonly #cgroup: string;
   readonly #namespace: string;
   #state: NodeState = 'stopped';
@@ -74,7 +76,7 @@ export class LocalNode {
       await ensureCgroup(this.#context.hierarchies, this.#cgroup);
       const [folder] = await Promise.all([prepareNodeFolder(this.#context, this.name, this.#ordinal), this.#plug()]);
       await this.#spawnInit(folder);
-      this.#components = this.#specs().map((spec) => new Component(spec, this.#context.clock, this.#context.report));
+      this.#components = this.#specs().map((spec) => this.#componentOf(spec));
       await Promise.all([this.#startOf('containerd', signal).then(() => this.#importImages(folder, signal)), this.#startOf('libvirtd', signal), this.#startOf('bird', signal)]);
     } catch (error) {
       await this.#halt('crashed').catch(() => {});
@@ -89,6 +91,19 @@ export class LocalNode {
     // The drivers first: sidecars give up on a driver that they do not find.
     for (const name of storage) await this.#startOf(name, signal);
     this.#state = 'running';
+  }
+
+  /** Takes another description of the cluster, of which volumes alone may differ. A node that does not run has them at its next start. */
+  async renew(context: ClusterContext, signal: AbortSignal): Promise<void> {
+    if (this.#state === 'starting' || this.#state === 'stopping') throw new LocalError('NodeBusy', `Node ${this.name} is ${this.#state}; try again in a moment.`, { disposition: 'retry' });
+    this.#context = context;
+    if (this.#state !== 'running') return;
+    await writeStorageCredentials(context, this.name);
+    this.#components = await renewComponents(this.#components, this.#specs(), (spec) => this.#componentOf(spec), signal);
+  }
+
+  #componentOf(spec: ComponentSpec): Component {
+    return new Component(spec, this.#context.clock, this.#context.report);
   }
 
   /** Ends the daemons in order, then the host. */
@@ -111,7 +126,9 @@ export class LocalNode {
     const init = this.#init;
     this.#init = undefined;
     if (init !== undefined) {
+      const connections = await fuseConnections([init.pid]);
       init.child.kill('SIGKILL');
+      await abortFuse(connections);
       await init.ended;
     }
     await Promise.all(this.#components.map((component) => component.stop()));
@@ -185,13 +202,17 @@ export class LocalNode {
         ...leanNode(nodeExecutable), agent, '--kubeconfig', '/etc/yadokari/agent.kubeconfig', '--node', this.name,
         '--node-address', this.address, '--metrics-address', `${this.address}:9402`, '--cluster-dns', plan.dnsAddress, ...networkFlag(record.cni),
       ])]),
-      ...this.#storage().map(({ name, command, socket }) => spec(name, command, { environment: { ...environment, NODE_NAME: this.name }, ...(socket === undefined ? {} : { ready: (signal) => accepting({ path: root + socket }, signal) }) })),
+      ...this.#storage().map(({ name, command, socket, port }) => spec(name, command, {
+        environment: { ...environment, NODE_NAME: this.name },
+        ...(socket === undefined ? {} : { ready: (signal: AbortSignal) => accepting({ path: root + socket }, signal) }),
+        ...(port === undefined ? {} : { ready: (signal: AbortSignal) => accepting({ host: this.address, port }, signal) }),
+      })),
     ];
   }
 
   #storage(): readonly NodeCommand[] {
-    const { record: { storage }, nodeExecutable } = this.#context;
-    return storage === undefined ? [] : storageCommands(storage, this.name, nodeExecutable);
+    const { record: { storage }, plan, nodeExecutable } = this.#context;
+    return storage === undefined ? [] : storageCommands({ storage, plan, node: this.name, nodeExecutable });
   }
 
   #componentFiles(): readonly string[] {

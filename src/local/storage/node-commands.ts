@@ -1,6 +1,8 @@
 import { driverName, type StorageDriverKind } from '../../api/storage-drivers.ts';
 import { leanNode } from '../lean-node.ts';
+import type { NetworkPlan } from '../network-plan.ts';
 import type { Sidecar, StorageKind, StorageRecord } from './record.ts';
+import { NFS_NODE, NFS_PORT, nfsServerCommand } from './servers/nfs-server.ts';
 
 export interface NodeCommand {
   /** Of the component, without the node. */
@@ -8,17 +10,37 @@ export interface NodeCommand {
   readonly command: readonly string[];
   /** Socket that is served once it runs; a path on the node. */
   readonly socket?: string;
+  /** Port that is served once it runs, at the node's address. */
+  readonly port?: number;
+}
+
+export interface NodeCommandsOptions {
+  readonly storage: StorageRecord;
+  readonly plan: NetworkPlan;
+  readonly node: string;
+  readonly nodeExecutable: string;
 }
 
 const KUBECONFIG = '/etc/yadokari/csi.kubeconfig';
-const ELECTED = ['--leader-election', '--leader-election-namespace=kube-system'];
+const ELECTED = ['--leader-election', '--leader-election-namespace=yadokari-system'];
 /** The one that says whether a backend is reached. */
 const REPORTER = 'n1';
 
 const DRIVERS: Readonly<Record<StorageKind, readonly StorageDriverKind[]>> = { local: ['local'], nfs: ['nfs'], ceph: ['rbd', 'cephfs'] };
 
-/** What a node runs for its volumes. */
-export function storageCommands({ kinds, driverProgram, sidecars }: StorageRecord, node: string, nodeExecutable: string): readonly NodeCommand[] {
+/** What a node runs for its volumes, those first whom the others need. */
+export function storageCommands(options: NodeCommandsOptions): readonly NodeCommand[] {
+  return [...serverCommands(options), ...driverCommands(options)];
+}
+
+function serverCommands({ storage: { nfsProgram }, plan, node, nodeExecutable }: NodeCommandsOptions): readonly NodeCommand[] {
+  if (nfsProgram === undefined || node !== NFS_NODE) return [];
+  return [{ name: 'nfs-server', command: nfsServerCommand(plan, nfsProgram, nodeExecutable), port: NFS_PORT }];
+}
+
+function driverCommands({ storage: { kinds, driverProgram, sidecars, nfsProgram }, node, nodeExecutable }: NodeCommandsOptions): readonly NodeCommand[] {
+  // Volumes of a server of ours are made beside it alone.
+  const makesVolumes = (kind: StorageDriverKind): boolean => kind !== 'nfs' || nfsProgram === undefined || node === NFS_NODE;
   return kinds.flatMap((backend) => DRIVERS[backend].flatMap((kind) => {
     const socket = socketOf(kind, backend);
     const driver = [
@@ -28,7 +50,7 @@ export function storageCommands({ kinds, driverProgram, sidecars }: StorageRecor
     return [
       // Only the nodes' own need nobody else to be there first.
       { name: `csi-${kind}`, command: driver, ...(kind === 'local' ? { socket } : {}) },
-      ...sidecarsOf(kind).map(([program, args]) => ({
+      ...(makesVolumes(kind) ? sidecarsOf(kind) : []).map(([program, args]) => ({
         name: `csi-${kind}-${program.replace('csi-', '')}`, command: [sidecars[program], `--csi-address=${socket}`, `--kubeconfig=${KUBECONFIG}`, ...args],
       })),
     ];
@@ -45,7 +67,7 @@ function sidecarsOf(kind: StorageDriverKind): readonly (readonly [Sidecar, reado
       ['csi-resizer', ELECTED],
     ];
   }
-  return [['csi-provisioner', [...ELECTED, '--extra-create-metadata']], ['csi-snapshotter', ELECTED], ['csi-resizer', ELECTED]];
+  return [['csi-provisioner', [...ELECTED, '--extra-create-metadata']], ['csi-attacher', ELECTED], ['csi-snapshotter', ELECTED], ['csi-resizer', ELECTED]];
 }
 
 function socketOf(kind: StorageDriverKind, backend: string): string {

@@ -1,5 +1,5 @@
 import type { DebianPackage } from '../packages.ts';
-import type { StorageKind } from './record.ts';
+import type { StorageKind, StorageServer } from './record.ts';
 
 const PACKAGES: Readonly<Record<StorageKind, readonly DebianPackage[]>> = {
   local: [],
@@ -13,6 +13,27 @@ const PACKAGES: Readonly<Record<StorageKind, readonly DebianPackage[]>> = {
     { name: 'qemu-block-extra', purpose: "QEMU's driver of Ceph", provides: ['/usr/lib/*/qemu/block-rbd.so'] },
   ],
 };
+
+const SERVERS: Readonly<Record<StorageServer, readonly DebianPackage[]>> = {
+  nfs: [
+    { name: 'nfs-ganesha', purpose: 'exports volumes by NFS', provides: ['ganesha.nfsd'] },
+    { name: 'nfs-ganesha-vfs', purpose: 'exports volumes by NFS from any file system', provides: ['/usr/lib/*/ganesha/libfsalvfs.so'] },
+    { name: 'btrfs-progs', purpose: 'volumes on NFS with quotas and snapshots', provides: ['btrfs', 'mkfs.btrfs'] },
+  ],
+  ceph: [
+    { name: 'ceph-mon', purpose: 'monitors of Ceph', provides: ['ceph-mon', 'monmaptool'] },
+    { name: 'ceph-mgr', purpose: 'managers of Ceph', provides: ['ceph-mgr'] },
+    { name: 'ceph-mgr-modules-core', purpose: 'subvolumes of CephFS', provides: ['/usr/share/ceph/mgr/volumes/module.py'] },
+    { name: 'ceph-osd', purpose: 'disks of Ceph', provides: ['ceph-osd'] },
+    { name: 'ceph-mds', purpose: 'file systems of Ceph', provides: ['ceph-mds'] },
+    { name: 'ceph-common', purpose: 'commands of Ceph', provides: ['ceph', 'rbd', 'ceph-authtool'] },
+  ],
+};
+
+/** What the host needs for servers of these kinds. */
+export function serverPackages(servers: readonly StorageServer[]): readonly DebianPackage[] {
+  return servers.flatMap((server) => SERVERS[server]);
+}
 
 /** What nodes need for volumes of these kinds. */
 export function storagePackages(kinds: readonly StorageKind[]): readonly DebianPackage[] {

@@ -33,7 +33,7 @@ export interface Toolchain {
 }
 
 interface BuildJob {
-  readonly program: Pick<ToolchainProgram, 'name' | 'package' | 'linkerFlags' | 'seconds'>;
+  readonly program: Pick<ToolchainProgram, 'name' | 'package' | 'tests' | 'linkerFlags' | 'seconds'>;
   /** Folder to build in. */
   readonly source: string;
   /** Folder in the cache; its name says what it was built from. */
@@ -133,7 +133,7 @@ async function build(go: string, job: BuildJob, options: BuildOptions): Promise<
   await mkdir(target, { recursive: true });
   const modules = program.package.endsWith('.go') ? { GO111MODULE: 'off', GOFLAGS: '-buildvcs=false' } : {};
   try {
-    await run(go, ['build', '-ldflags', program.linkerFlags, '-o', temporary, program.package], {
+    await run(go, [...(program.tests === true ? ['test', '-c', '-vet=off'] : ['build']), '-ldflags', program.linkerFlags, '-o', temporary, program.package], {
       cwd: source, env: { ...goSettings(options), ...modules }, timeoutMs: 3_600_000, ...(signal === undefined ? {} : { signal }),
     });
     await rename(temporary, pathOf(job));

@@ -101,6 +101,37 @@ export interface BGPPeer extends KubeObject {
   };
 }
 
+/** Of whom or to whom a rule is; what is absent is any. */
+export interface PolicyEntity {
+  readonly nets?: readonly string[];
+  readonly selector?: string;
+  /** Numbers, and ranges such as `8000:8080`. */
+  readonly ports?: readonly (number | string)[];
+}
+
+/** https://docs.tigera.io/calico/latest/reference/resources/networkpolicy#rule */
+export interface PolicyRule {
+  readonly action: 'Allow' | 'Deny' | 'Log' | 'Pass';
+  readonly ipVersion?: 4 | 6;
+  readonly protocol?: string | number;
+  readonly icmp?: { readonly type?: number; readonly code?: number };
+  readonly source?: PolicyEntity;
+  readonly destination?: PolicyEntity;
+  readonly metadata?: { readonly annotations?: Readonly<Record<string, string>> };
+}
+
+export interface NetworkPolicy extends KubeObject {
+  readonly spec: {
+    readonly tier?: string;
+    readonly order?: number;
+    readonly selector?: string;
+    readonly types?: readonly ('Ingress' | 'Egress')[];
+    readonly ingress?: readonly PolicyRule[];
+    readonly egress?: readonly PolicyRule[];
+  };
+}
+
+export const networkPolicies = defineResource<NetworkPolicy>(API, 'NetworkPolicy', 'networkpolicies');
 export const ipPools = defineResource<IPPool>(API, 'IPPool', 'ippools', false);
 export const ipamConfigs = defineResource<IPAMConfig>(API, 'IPAMConfig', 'ipamconfigs', false);
 export const ipamBlocks = defineResource<IPAMBlock>(API, 'IPAMBlock', 'ipamblocks', false);

@@ -10,6 +10,7 @@ export function placementProblem(name: string | undefined, machineOf: (name: str
   if (name === undefined) return undefined;
   const vm = machineOf(name);
   if (vm === undefined) return { reason: 'VirtualMachineNotFound', message: `VirtualMachine ${name} does not exist in this namespace; the pod waits for it` };
+  if (vm.spec.provider !== undefined) return { reason: 'NotAContainerHost', message: `VirtualMachine ${name} is run by somebody else and has no pods; place the pod elsewhere` };
   if (vm.spec.containerHost === undefined) {
     return { reason: 'NotAContainerHost', message: `VirtualMachine ${name} runs no pods; give it spec.containerHost and a guest that has containerd, or place the pod elsewhere` };
   }

@@ -14,10 +14,11 @@ const signal = AbortSignal.timeout(20_000);
 const CLASSES = '/apis/storage.k8s.io/v1/storageclasses';
 const ceph: StorageBackendSpec = { ceph: { monitors: ['10.0.0.1'], pool: 'vms', filesystem: 'shared', secret: { name: 'ceph', namespace: 'yadokari-system' } } };
 
-async function given(spec: StorageBackendSpec, { status, others = [] }: { readonly status?: StorageBackendStatus; readonly others?: readonly object[] } = {}) {
+async function given(spec: StorageBackendSpec, { status, others = [], volumes = [], metadata = {} }: { readonly status?: StorageBackendStatus; readonly others?: readonly object[]; readonly volumes?: readonly object[]; readonly metadata?: object } = {}) {
   const api = new FakeApi();
-  const backend = { apiVersion: API_VERSION, kind: 'StorageBackend', metadata: { name: 'ceph', uid: 'u1', generation: 1 }, spec, ...(status === undefined ? {} : { status }) } as StorageBackend;
+  const backend = { apiVersion: API_VERSION, kind: 'StorageBackend', metadata: { name: 'ceph', uid: 'u1', generation: 1, ...metadata }, spec, ...(status === undefined ? {} : { status }) } as StorageBackend;
   api.put('/apis/yadokari.dev/v1alpha1/storagebackends', backend);
+  for (const volume of volumes) api.put('/api/v1/persistentvolumes', volume as StorageBackend);
   for (const other of others) api.put(CLASSES, other as StorageBackend);
   const client = new KubeClient(api);
   const backends = new Informer(client, storageBackends);
@@ -26,7 +27,7 @@ async function given(spec: StorageBackendSpec, { status, others = [] }: { readon
   await new StorageBackendReconciler({ client, backends, clock: new ManualClock() }).reconcile('ceph', signal);
   await backends[Symbol.asyncDispose]();
   const found = api.objects.get('/apis/yadokari.dev/v1alpha1/storagebackends/ceph') as unknown as StorageBackend;
-  return { api, ready: conditionOf(found.status?.conditions, 'Ready'), status: found.status, class: (name: string) => api.objects.get(`${CLASSES}/${name}`) as unknown as Record<string, unknown> | undefined };
+  return { api, ready: conditionOf(found.status?.conditions, 'Ready'), status: found.status, finalizers: found.metadata.finalizers ?? [], class: (name: string) => api.objects.get(`${CLASSES}/${name}`) as unknown as Record<string, unknown> | undefined };
 }
 
 it('makes a class of images and one of shared folders for a cluster of Ceph, owned by the backend', async () => {
@@ -58,3 +59,18 @@ for (const [what, drivers, expected] of [
     assert.deepEqual([ready?.status, ready?.reason], expected);
   });
 }
+
+it('stays while there are volumes of it, and says so, and goes with the last of them', async () => {
+  const deleted = { deletionTimestamp: '2026-11-28T00:00:00Z', finalizers: ['yadokari.dev/volumes'] };
+  const volume = (name: string, driver: string) => ({ metadata: { name }, spec: { csi: { driver, volumeHandle: name } } });
+  const { api, ready } = await given(ceph, { metadata: deleted, volumes: [volume('pv-a', 'ceph.cephfs.csi.yadokari.dev'), volume('pv-b', 'theirs')] });
+  assert.deepEqual([ready?.status, ready?.reason], ['False', 'HasVolumes']);
+  assert.match(ready?.message ?? '', /there are 1 PersistentVolume \(pv-a\) still/);
+  assert.ok(!api.objects.has(`${CLASSES}/ceph`));
+  const later = await given(ceph, { metadata: deleted, volumes: [volume('pv-b', 'theirs')] });
+  assert.deepEqual(later.finalizers, []);
+});
+
+it('is kept from the first moment on', async () => {
+  assert.deepEqual((await given(ceph)).finalizers, ['yadokari.dev/volumes']);
+});

@@ -10,6 +10,7 @@ import { controllerOf, isDeleting, type KubeObject, type Resource } from '../../
 import { csiDrivers, storageClasses, volumeSnapshotClasses } from '../../kube/storage.ts';
 import { storageBackends, type StorageBackend } from '../../kube/yadokari.ts';
 import { classesOf } from './classes.ts';
+import { contentOf, holdBackend, letGo } from './removal.ts';
 
 export interface StorageBackendContext {
   readonly client: KubeClient;
@@ -20,6 +21,8 @@ export interface StorageBackendContext {
 const FIELD_MANAGER = 'yadokari-operator';
 /** Classes are not watched: one that was deleted by hand is back after this long. */
 const AGAIN_MS = 300_000;
+/** Volumes are not watched either. */
+const LOOK_MS = 5000;
 
 /** Makes a backend's classes, and sums up in the condition Ready what its drivers say. */
 export class StorageBackendReconciler {
@@ -32,8 +35,10 @@ export class StorageBackendReconciler {
   readonly reconcile: Reconcile = async (key, signal) => {
     const { client, backends, clock } = this.#context;
     const backend = backends.get(key);
-    if (backend === undefined || isDeleting(backend)) return undefined;
+    if (backend === undefined) return undefined;
     const drivers = driversOf(backend.metadata.name, backend.spec);
+    if (isDeleting(backend)) return this.#remove(backend, drivers, signal);
+    await holdBackend(client, backend, signal);
     const fault = (await Promise.all(drivers.map((driver) => this.#ensureClasses(backend, driver, signal)))).find((found) => found !== undefined);
     const { name, generation } = backend.metadata;
     const conditions = mergeConditions(backend.status?.conditions, [fault ?? readyOf(backend, drivers)], clock.now(), generation);
@@ -42,6 +47,22 @@ export class StorageBackendReconciler {
     if (!isDeepStrictEqual({ conditions: before, storageClasses: classesBefore }, status)) await client.apply(storageBackends, { metadata: { name }, status }, { fieldManager: FIELD_MANAGER, subresource: 'status', signal });
     return { requeueAfterMs: AGAIN_MS };
   };
+
+  /** Nothing becomes of a volume whose drivers are gone: they stay until the last one has been removed. */
+  async #remove(backend: StorageBackend, drivers: readonly StorageDriver[], signal: AbortSignal): Promise<{ readonly requeueAfterMs: number } | undefined> {
+    const { client, clock } = this.#context;
+    const content = await contentOf(client, drivers, signal);
+    if (content === undefined) {
+      await letGo(client, backend, signal);
+      return undefined;
+    }
+    const { name, generation } = backend.metadata;
+    const fault = notReady('HasVolumes', `it is to be deleted, and goes with the last of its volumes: there are ${content} still; delete their claims and snapshots, and those that are kept`);
+    const conditions = mergeConditions(backend.status?.conditions, [fault], clock.now(), generation);
+    const status = { conditions, storageClasses: drivers.map(({ className }) => className) };
+    if (!isDeepStrictEqual(backend.status?.conditions, conditions)) await client.apply(storageBackends, { metadata: { name }, status }, { fieldManager: FIELD_MANAGER, subresource: 'status', signal });
+    return { requeueAfterMs: LOOK_MS };
+  }
 
   /** Why there cannot be such classes; undefined when there are. */
   async #ensureClasses(backend: StorageBackend, driver: StorageDriver, signal: AbortSignal): Promise<ConditionDraft | undefined> {
@@ -77,10 +98,15 @@ function readyOf({ status }: StorageBackend, drivers: readonly StorageDriver[]):
     // Each node has its own.
     if (kind === 'local') continue;
     const said = status?.drivers?.find((report) => report.name === name);
-    if (said === undefined) return { type: 'Ready', status: 'Unknown', reason: 'DriverSilent', message: `no driver ${name} has said anything yet: is storage.${kind === 'rbd' || kind === 'cephfs' ? 'ceph' : kind} on in the chart, or was it added by yado storage add?` };
+    if (said === undefined) return { type: 'Ready', status: 'Unknown', reason: 'DriverSilent', message: `no driver ${name} has said anything yet: ${whoRuns(kind)}` };
     if (!said.reachable) return notReady('Unreachable', `${name}: ${said.message ?? 'the backend cannot be reached'}`);
   }
   return { type: 'Ready', status: 'True', reason: 'Reachable', message: 'volumes can be made' };
+}
+
+function whoRuns(kind: StorageDriver['kind']): string {
+  if (kind === 'drbd') return 'neither the chart nor local clusters run it; docs/drbd.md says how nodes do';
+  return `is storage.${kind === 'rbd' || kind === 'cephfs' ? 'ceph' : kind} on in the chart, or was it added by yado storage add?`;
 }
 
 function notReady(reason: string, message: string): ConditionDraft {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { CompiledGuest } from '../../api/compiled-guest.ts';
+import { diskVolume, filesystemVolume } from '../../api/anchor-volumes.ts';
 import { ANNOTATION_GUEST, API_VERSION, CONDITION_GUEST, FINALIZER_GUEST, LABEL_VIRTUAL_MACHINE } from '../../api/group.ts';
 import type { ProbeSpec } from '../../api/virtual-machine.ts';
 import type { Pod } from '../../kube/core.ts';
@@ -18,6 +19,9 @@ export interface AnchorOptions {
 const MILLICPU_PER_CPU = 100;
 /** The kubelet must wait longer than the guest may take. */
 const GRACE_MARGIN_SECONDS = 30;
+/** Of containers that only wait. */
+export const POD_SECURITY = { runAsNonRoot: true, runAsUser: 65534, runAsGroup: 65534, seccompProfile: { type: 'RuntimeDefault' } } as const;
+export const CONTAINER_SECURITY = { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } } as const;
 const NAME_ALPHABET = 'bcdfghjklmnpqrstvwxz2456789';
 
 /**
@@ -37,6 +41,7 @@ export function isAnchorOf(pod: Pod, vm: VirtualMachine): boolean {
 /** The core/v1 Pod that stands for the guest: schedules it, holds its address, is what Services select. */
 export function buildAnchor(vm: VirtualMachine, guest: CompiledGuest, name: string, options: AnchorOptions): Pod {
   const { metadata, spec, status } = vm;
+  const volumes = volumesOf(guest);
   return {
     apiVersion: 'v1',
     kind: 'Pod',
@@ -57,18 +62,48 @@ export function buildAnchor(vm: VirtualMachine, guest: CompiledGuest, name: stri
       automountServiceAccountToken: false,
       enableServiceLinks: false,
       readinessGates: [{ conditionType: CONDITION_GUEST }],
-      securityContext: { runAsNonRoot: true, runAsUser: 65534, runAsGroup: 65534, seccompProfile: { type: 'RuntimeDefault' } },
+      securityContext: POD_SECURITY,
+      ...(volumes.length === 0 ? {} : { volumes: volumes.map(({ volume }) => volume) }),
       containers: [{
         name: 'guest',
         image: options.pauseImage,
         imagePullPolicy: 'IfNotPresent',
         resources: resourcesOf(guest),
-        securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } },
+        securityContext: CONTAINER_SECURITY,
+        ...usesOf(volumes),
         ...(spec.network?.ports === undefined ? {} : { ports: spec.network.ports.map(({ port, ...rest }) => ({ containerPort: port, ...rest })) }),
         ...readinessProbe(spec.probes?.readiness),
       }],
     },
   };
+}
+
+/** A claim as a pod lists it, and how its container has it. */
+export interface HeldClaim {
+  readonly volume: { readonly name: string; readonly persistentVolumeClaim: { readonly claimName: string; readonly readOnly?: true } };
+  readonly mode: 'Block' | 'Filesystem';
+}
+
+export function heldClaim(name: string, claimName: string, mode: HeldClaim['mode'], readOnly: boolean): HeldClaim {
+  return { volume: { name, persistentVolumeClaim: { claimName, ...(readOnly ? { readOnly } : {}) } }, mode };
+}
+
+/** The container does nothing with its volumes: the kubelet publishes just those that some container uses. */
+export function usesOf(held: readonly HeldClaim[]): Record<string, unknown> {
+  const names = (mode: HeldClaim['mode']) => held.filter((claim) => claim.mode === mode).map(({ volume }) => volume.name);
+  const [blocks, trees] = [names('Block'), names('Filesystem')];
+  return {
+    ...(trees.length === 0 ? {} : { volumeMounts: trees.map((name) => ({ name, mountPath: `/volumes/${name}` })) }),
+    ...(blocks.length === 0 ? {} : { volumeDevices: blocks.map((name) => ({ name, devicePath: `/dev/${name}` })) }),
+  };
+}
+
+/** Of all claims of the guest that it starts with. */
+function volumesOf({ disks, filesystems = [] }: CompiledGuest): readonly HeldClaim[] {
+  return [
+    ...disks.flatMap(({ name, claim, readOnly }) => (claim === undefined ? [] : [heldClaim(diskVolume(name), claim.name, claim.mode, readOnly)])),
+    ...filesystems.map(({ name, claim, readOnly }) => heldClaim(filesystemVolume(name), claim, 'Filesystem', readOnly)),
+  ];
 }
 
 export function vcpus(guest: CompiledGuest): number {

@@ -1,13 +1,13 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { CompiledGuest } from '../../api/compiled-guest.ts';
-import { FINALIZER, LABEL_VIRTUAL_MACHINE } from '../../api/group.ts';
+import { ANNOTATION_GUEST, FINALIZER, LABEL_VIRTUAL_MACHINE } from '../../api/group.ts';
 import type { Clock } from '../../base/clock.ts';
 import { messageOf } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import { isAlreadyExists, isNotFound, isRefused } from '../../kube/api-error.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import type { Reconcile, Result } from '../../kube/controller.ts';
-import { pods, type Node, type Pod, type PodDisruptionBudget } from '../../kube/core.ts';
+import { pods, type Node, type PersistentVolumeClaim, type Pod, type PodDisruptionBudget } from '../../kube/core.ts';
 import type { EventRecorder } from '../../kube/event-recorder.ts';
 import type { Informer } from '../../kube/informer.ts';
 import { isDeleting, keyFor, keyOf, type ObjectKey } from '../../kube/object.ts';
@@ -16,10 +16,14 @@ import { handleOfVirtualMachine } from '../../network/handle.ts';
 import type { Ipam } from '../../network/port.ts';
 import { virtualNodeName } from '../virtual-node/name.ts';
 import { anchorName, buildAnchor, isAnchorOf, type AnchorOptions } from './anchor.ts';
+import { ensureAttachments } from './attachments.ts';
 import { CACHE_LAG_MS, CacheLag } from './cache-lag.ts';
+import { rivalFor, usesClaims } from './claim-rivals.ts';
 import { ensureEvictionStrategy } from './eviction.ts';
 import { compileGuest, UnresolvedError } from './guest-compiler.ts';
+import { isSameGuest, withWantedDisks } from './hot-plug.ts';
 import { notesOf } from './notes.ts';
+import { CLAIMS_MS, ensureOwnClaims } from './own-claims.ts';
 import { releaseLostAnchor } from './lost-node.ts';
 import { StatusPace } from './status-pace.ts';
 import { deriveStatus, type Observed } from './status.ts';
@@ -33,6 +37,9 @@ export interface VirtualMachineContext {
   /** Anchors, indexed `owner` by the uid of their VirtualMachine. */
   readonly anchors: Informer<Pod>;
   readonly images: Informer<VirtualMachineImage>;
+  readonly claims: Informer<PersistentVolumeClaim>;
+  /** Pods that hold claims for running guests, indexed `anchor` by the uid of the anchor. */
+  readonly attachments: Informer<Pod>;
   readonly instanceTypes: Informer<InstanceType>;
   readonly nodes: Informer<Node>;
   /** Budgets of machines that block their eviction. */
@@ -68,19 +75,25 @@ export class VirtualMachineReconciler {
       this.#lag.forget(key);
       return this.#pace.forget(key);
     }
+    // Another runs it, and says how it is.
+    if (vm.spec.provider !== undefined) return undefined;
     const lagMs = this.#lag.leftMs(vm, clock.now());
     if (lagMs > 0) return { requeueAfterMs: lagMs };
     const owned = anchors.byIndex('owner', vm.metadata.uid ?? '');
     for (const anchor of owned) await releaseLostAnchor(this.#context, anchor, signal);
     const verdict = judge(vm, owned, clock.now());
     if (isDeleting(vm)) return this.#finalize(vm, owned, verdict, signal);
-    const guest = this.#compile(vm);
+    if (usesClaims(vm) && !this.#context.claims.hasSynced) return { requeueAfterMs: CLAIMS_MS };
+    const pending = await ensureOwnClaims(this.#context, vm, signal);
+    const compiled = this.#compile(vm);
+    const guest = pending ?? compiled;
     await this.#ensureFinalizer(vm, signal);
     await ensureEvictionStrategy(this.#context, vm, signal);
     const outcome = await this.#act(vm, guest, verdict, signal);
     const refusal = outcome instanceof UnresolvedError ? outcome : undefined;
     const created = outcome instanceof UnresolvedError ? undefined : outcome;
-    const current = created ?? owned.find((anchor) => !isDeleting(anchor)) ?? owned[0];
+    const live = owned.find((anchor) => !isDeleting(anchor));
+    const current = created ?? (live === undefined ? undefined : await this.#settleDisks(vm, live, guest, verdict, signal)) ?? owned[0];
     const statusMs = await this.#report(this.#observe(vm, current, refusal ?? guest, verdict), signal);
     if (refusal !== undefined) throw refusal;
     const againMs = verdict.action.kind === 'keep' ? verdict.action.againMs : undefined;
@@ -89,12 +102,13 @@ export class VirtualMachineReconciler {
   };
 
   #compile(vm: VirtualMachine): CompiledGuest | UnresolvedError {
-    const { images, instanceTypes } = this.#context;
+    const { images, instanceTypes, claims } = this.#context;
     const { namespace } = vm.metadata;
     try {
       return compileGuest(vm, {
         image: (name) => images.get(keyFor(namespace, name)),
         instanceType: (name) => instanceTypes.get(keyFor(namespace, name)),
+        claim: (name) => claims.get(keyFor(namespace, name)),
       });
     } catch (error) {
       if (error instanceof UnresolvedError) return error;
@@ -123,6 +137,19 @@ export class VirtualMachineReconciler {
     }
   }
 
+  /** Tells the agent of disks that came, went or grew while the guest runs; the anchor as it is then. */
+  async #settleDisks(vm: VirtualMachine, anchor: Pod, wanted: CompiledGuest | UnresolvedError, verdict: Verdict, signal: AbortSignal): Promise<Pod> {
+    const text = anchor.metadata.annotations?.[ANNOTATION_GUEST];
+    if (verdict.action.kind === 'stop' || wanted instanceof Error || text === undefined) return anchor;
+    if (!usesClaims(vm) && !text.includes('"claim":')) return anchor;
+    const running = JSON.parse(text) as CompiledGuest;
+    const guest = rivalFor(this.#context, vm, wanted, this.#context.clock.now()) === undefined ? withWantedDisks(running, wanted, vm.status?.guest) : running;
+    await ensureAttachments(this.#context, vm, anchor, guest, signal);
+    if (isSameGuest(running, guest)) return anchor;
+    const { name, namespace = 'default', uid } = anchor.metadata;
+    return this.#context.client.patch(pods, { name, namespace }, { metadata: { uid, annotations: { [ANNOTATION_GUEST]: JSON.stringify(guest) } } }, { signal });
+  }
+
   async #stop(anchors: readonly Pod[], signal: AbortSignal): Promise<void> {
     for (const { metadata: { name, namespace, uid } } of anchors) {
       try {
@@ -135,6 +162,8 @@ export class VirtualMachineReconciler {
 
   async #start(vm: VirtualMachine, guest: CompiledGuest, signal: AbortSignal): Promise<Pod | UnresolvedError | undefined> {
     const { client, anchor, clock } = this.#context;
+    const rival = rivalFor(this.#context, vm, guest, clock.now());
+    if (rival !== undefined) return rival;
     const previous = vm.status?.anchor;
     const [name, made] = [anchorName(vm, previous), this.#made.get(keyOf(vm))];
     if (made?.name === name && clock.now() - made.at < CACHE_LAG_MS) return undefined;

@@ -3,20 +3,33 @@ import { describe, it } from 'node:test';
 import { API_VERSION } from '../../api/group.ts';
 import type { VirtualMachineImageSpec } from '../../api/virtual-machine-image.ts';
 import type { VirtualMachineSpec } from '../../api/virtual-machine.ts';
+import type { PersistentVolumeClaim } from '../../kube/core.ts';
 import type { VirtualMachine } from '../../kube/yadokari.ts';
 import { compileGuest, hasPersistentDisk, UnresolvedError, type References } from './guest-compiler.ts';
 
 const images: Readonly<Record<string, VirtualMachineImageSpec>> = {
   debian: { source: { http: { url: 'https://images.example/debian.qcow2' } }, format: 'qcow2', checksum: `sha256:${'a'.repeat(64)}` },
   setup: { source: { file: { path: '/var/lib/yadokari/import/setup.iso' } }, format: 'iso' },
+  glance: { source: { glance: { tenant: 'shop', image: 'i1' } }, format: 'qcow2' },
   kernel: { source: { file: { path: '/var/lib/yadokari/import/kernel.tar' } }, format: 'tar' },
 };
+
+const claim = (name: string, spec: PersistentVolumeClaim['spec'], more: Partial<PersistentVolumeClaim['metadata']> = {}, capacity?: string): PersistentVolumeClaim => ({
+  apiVersion: 'v1', kind: 'PersistentVolumeClaim', metadata: { name, namespace: 'shop', ...more }, spec: { resources: { requests: { storage: '1Gi' } }, ...spec },
+  ...(capacity === undefined ? {} : { status: { capacity: { storage: capacity } } }),
+});
+const claims = [
+  claim('data', { volumeMode: 'Block' }, {}, '2Gi'), claim('files', { accessModes: ['ReadWriteMany'] }),
+  claim('catalogue', { accessModes: ['ReadOnlyMany'] }), claim('leaving', {}, { deletionTimestamp: '2026-01-01T12:00:00Z' }),
+  claim('cinder', { volumeMode: 'Block' }, { labels: { 'openstack.yadokari.dev/tenant': 'shop' } }),
+];
 
 const references: References = {
   image: (name) => {
     const spec = images[name];
     return spec === undefined ? undefined : { apiVersion: API_VERSION, kind: 'VirtualMachineImage', metadata: { name, uid: `uid-of-${name}` }, spec };
   },
+  claim: (name) => claims.find(({ metadata }) => metadata.name === name),
   instanceType: (name) => (name === 'small' ? { apiVersion: API_VERSION, kind: 'InstanceType', metadata: { name }, spec: { cpu: 4, memory: '8Gi' } } : undefined),
 };
 
@@ -52,6 +65,13 @@ describe('a compiled guest', () => {
     assert.deepEqual(cloudInit, { userDataSecret: { name: 'seed', key: 'userdata' }, sshKeySecrets: ['keys'] });
   });
 
+  it('says where the guest finds its metadata only where that is not the default', () => {
+    const told = (cloudInit: object) => compile({ memory: '1Gi', disks: root, cloudInit }).cloudInit;
+    assert.deepEqual(told({ source: 'NoCloud' }), { sshKeySecrets: [] });
+    assert.deepEqual(told({ source: 'MetadataService' }), { source: 'metadataService', sshKeySecrets: [] });
+    assert.deepEqual(told({ source: 'ConfigDrive', instanceID: 'i', metadata: { role: 'web' }, availabilityZone: 'nova' }), { source: 'configDrive', instanceId: 'i', metadata: { role: 'web' }, availabilityZone: 'nova', sshKeySecrets: [] });
+  });
+
   it('writes a MAC address in lower case, as it is compared', () => {
     assert.equal(compile({ memory: '1Gi', disks: root, network: { macAddress: '02:AB:00:00:00:01' } }).macAddress, '02:ab:00:00:00:01');
   });
@@ -79,12 +99,29 @@ describe('a compiled guest', () => {
     });
   });
 
+  it('has disks of claims as large as these, and shared files under their tags', () => {
+    const { disks, filesystems } = compile({
+      memory: '1Gi', disks: [{ name: 'data', persistentVolumeClaim: 'data' }, { name: 'boot', persistentVolumeClaim: 'files' }, { name: 'old', persistentVolumeClaim: 'catalogue', readOnly: true }],
+      filesystems: [{ name: 'media', persistentVolumeClaim: 'files', tag: 'm' }, { name: 'books', persistentVolumeClaim: 'catalogue' }],
+    });
+    assert.deepEqual(disks.map(({ name, claim: of, sizeBytes, readOnly }) => [name, of, sizeBytes, readOnly]), [
+      ['data', { name: 'data', mode: 'Block' }, 2 * 2 ** 30, false], ['boot', { name: 'files', mode: 'Filesystem' }, 2 ** 30, false], ['old', { name: 'catalogue', mode: 'Filesystem' }, 2 ** 30, true],
+    ]);
+    assert.deepEqual(filesystems, [{ name: 'media', claim: 'files', tag: 'm', readOnly: false }, { name: 'books', claim: 'catalogue', tag: 'books', readOnly: true }]);
+  });
+
   const refused: readonly (readonly [what: string, spec: VirtualMachineSpec, code: UnresolvedError['code'], message: RegExp])[] = [
     ['an image that does not exist', { memory: '1Gi', disks: [{ name: 'root', image: 'nope' }] }, 'ImageNotFound', /VirtualMachineImage nope does not exist/],
+    ['an image of a cloud', { memory: '1Gi', disks: [{ name: 'root', image: 'glance' }] }, 'ImageNotImportable', /glance is in Glance of OpenStackTenant shop, from where only disks with a storageClassName are made/],
     ['an instance type that does not exist', { instanceType: 'huge', disks: root }, 'InstanceTypeNotFound', /huge/],
     ['a tar as a disk', { memory: '1Gi', disks: [{ name: 'root', image: 'kernel' }] }, 'ImageFormatWrong', /disk root .* kernel is a tar/],
     ['a disk image as a kernel', { memory: '1Gi', kernelBoot: { image: 'debian' } }, 'ImageFormatWrong', /debian is qcow2/],
     ['a probe of a port that it does not have', { memory: '1Gi', disks: root, network: { ports: [{ name: 'web', port: 80, protocol: 'TCP' }] }, probes: { liveness: { tcpSocket: { port: 'ssh' } } } }, 'PortNotFound', /port ssh; network\.ports has no port of this name/],
+    ['a claim that does not exist', { memory: '1Gi', disks: [{ name: 'd', persistentVolumeClaim: 'nope' }] }, 'ClaimNotFound', /PersistentVolumeClaim nope does not exist/],
+    ['a claim that is being deleted', { memory: '1Gi', disks: [{ name: 'd', persistentVolumeClaim: 'leaving' }] }, 'ClaimNotFound', /leaving is being deleted/],
+    ['a claim of a volume in a cloud', { memory: '1Gi', disks: [{ name: 'd', persistentVolumeClaim: 'cinder' }] }, 'ClaimUnsuitable', /cinder is a volume of OpenStackTenant shop: it is shown here/],
+    ['a claim to read as a disk to write', { memory: '1Gi', disks: [{ name: 'd', persistentVolumeClaim: 'catalogue' }] }, 'ClaimUnsuitable', /disk d needs to be readOnly/],
+    ['a device as shared files', { memory: '1Gi', disks: root, filesystems: [{ name: 'f', persistentVolumeClaim: 'data' }] }, 'ClaimUnsuitable', /data is Block: use it as a disk/],
     ['a topology that does not make the CPUs', { memory: '1Gi', cpu: 3, cpuTopology: { sockets: 2 }, disks: root }, 'TopologyWrong', /does not make 3 CPUs/],
   ];
   for (const [what, spec, code, message] of refused) {
@@ -96,6 +133,7 @@ describe('a machine', () => {
   const disks: readonly (readonly [what: string, spec: VirtualMachineSpec, persistent: boolean])[] = [
     ['with an overlay', { memory: '1Gi', disks: root }, true],
     ['with a blank disk', { memory: '1Gi', disks: [{ name: 'data', blank: {}, size: '1Gi' }] }, true],
+    ['with a disk of a claim only', { memory: '1Gi', disks: [{ name: 'data', persistentVolumeClaim: 'data' }] }, false],
     ['with ephemeral disks only', { memory: '1Gi', disks: [{ name: 'root', image: 'debian', ephemeral: true }] }, false],
     ['with an ISO only', { memory: '1Gi', disks: [{ name: 'cd', image: 'setup' }] }, false],
     ['without disks', { memory: '1Gi', kernelBoot: { image: 'kernel' } }, false],

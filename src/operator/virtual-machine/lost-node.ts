@@ -15,7 +15,8 @@ const OUT_OF_SERVICE = 'node.kubernetes.io/out-of-service';
 /**
  * An anchor that is being deleted keeps its finalizer until its node's agent has stopped the guest. That agent will
  * never come back when an administrator removed the Node or marked it out of service: the guest is then known to be
- * gone, and the operator lets the anchor go. A node that merely does not answer proves nothing.
+ * gone, and the operator lets the anchor go. A node that merely does not answer proves nothing. Whatever goes on there
+ * all the same keeps no volume: Kubernetes gives those to the next anchor only after their drivers have taken them away.
  */
 export async function releaseLostAnchor({ client, nodes }: LostNodeContext, anchor: Pod, signal: AbortSignal): Promise<void> {
   const { name, namespace, finalizers = [] } = anchor.metadata;

@@ -2,7 +2,7 @@ import type { VirtualMachineStatus } from '../../api/virtual-machine-status.ts';
 import { conditionOf } from '../../kube/conditions.ts';
 import type { EventNote } from '../../kube/event-recorder.ts';
 
-const PROBLEMS = new Set(['ErrorUnschedulable', 'ErrImagePull', 'ErrorNotFound', 'ErrorAddress', 'ErrorGuest', 'CrashLoopBackOff', 'Unknown']);
+const PROBLEMS = new Set(['ErrorUnschedulable', 'ErrorPvcNotFound', 'ErrImagePull', 'ErrorNotFound', 'ErrorAddress', 'ErrorGuest', 'CrashLoopBackOff', 'Unknown']);
 
 /** What is worth telling about the step from one status to the next. Pure, so that nothing is told twice. */
 export function notesOf(before: VirtualMachineStatus | undefined, after: VirtualMachineStatus): readonly EventNote[] {

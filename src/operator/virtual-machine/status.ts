@@ -7,8 +7,8 @@ import { conditionOf, isTrue, mergeConditions, timestamp, type ConditionDraft } 
 import type { Node, Pod } from '../../kube/core.ts';
 import { isDeleting } from '../../kube/object.ts';
 import type { VirtualMachine } from '../../kube/yadokari.ts';
-import { isDeepStrictEqual } from 'node:util';
 import { hasPersistentDisk, type UnresolvedError } from './guest-compiler.ts';
+import { isSameGuest } from './hot-plug.ts';
 import { vcpus } from './anchor.ts';
 import type { RunRecord } from './verdict.ts';
 
@@ -58,7 +58,7 @@ function guestOf({ vm, anchor }: Observed): GuestStatus | undefined {
   return guest !== undefined && guest.anchor === anchor?.metadata.name ? guest : undefined;
 }
 
-const IMAGE_REASONS = new Set(['ImageNotFound', 'FileNotFound', 'FileForbidden', 'ImageChecksumMismatch', 'ImageInvalid', 'ImageUnreachable', 'ImageFormatWrong']);
+const IMAGE_REASONS = new Set(['ImageNotFound', 'ImageNotImportable', 'FileNotFound', 'FileForbidden', 'ImageChecksumMismatch', 'ImageInvalid', 'ImageUnreachable', 'ImageFormatWrong']);
 const ADDRESS_REASONS = new Set(['AddressInUse', 'AddressOutsidePools', 'PoolExhausted']);
 const MISSING_REASONS = new Set(['InstanceTypeNotFound', 'SecretNotFound']);
 
@@ -88,17 +88,19 @@ function printableOf(observed: Observed, seen: GuestStatus | undefined): Printab
 }
 
 function withoutAnchor(guest: CompiledGuest | UnresolvedError, record: RunRecord, nowMs: number): PrintableStatus {
-  if (guest instanceof Error) return guest.code === 'AnchorRefused' ? 'ErrorUnschedulable' : errorOf(guest.code) ?? 'ErrorGuest';
+  if (guest instanceof Error && (guest.code === 'ImageImporting' || guest.code === 'ClaimPending')) return 'Provisioning';
+  if (guest instanceof Error) return guest.code === 'AnchorRefused' || guest.code === 'ClaimInUse' ? 'ErrorUnschedulable' : errorOf(guest.code) ?? 'ErrorGuest';
   if (record.nextStart !== undefined && Date.parse(record.nextStart) > nowMs) return 'CrashLoopBackOff';
   return 'Stopped';
 }
 
 function errorOf(reason: string | undefined): PrintableStatus | undefined {
   if (reason === undefined) return undefined;
+  if (reason === 'ClaimNotFound') return 'ErrorPvcNotFound';
   if (IMAGE_REASONS.has(reason)) return 'ErrImagePull';
   if (ADDRESS_REASONS.has(reason)) return 'ErrorAddress';
   if (MISSING_REASONS.has(reason)) return 'ErrorNotFound';
-  return ['ImageImporting', 'Preparing', 'Starting'].includes(reason) ? undefined : 'ErrorGuest';
+  return ['ImageImporting', 'VolumePending', 'Preparing', 'Starting'].includes(reason) ? undefined : 'ErrorGuest';
 }
 
 function isNodeReady(node: Node): boolean {
@@ -168,7 +170,7 @@ function scheduledOf({ anchor }: Observed): ConditionDraft {
 function restartRequired({ anchor, guest }: Observed): boolean {
   const running = anchor?.metadata.annotations?.[ANNOTATION_GUEST];
   if (running === undefined || guest instanceof Error || anchor === undefined || isDeleting(anchor)) return false;
-  return !isDeepStrictEqual(JSON.parse(running), JSON.parse(JSON.stringify(guest)));
+  return !isSameGuest(JSON.parse(running) as CompiledGuest, guest);
 }
 
 function homeOf(vm: VirtualMachine, anchor: Pod | undefined, guest: CompiledGuest | undefined): string | undefined {

@@ -1,15 +1,25 @@
-import { StorageError, type Backend, type StoredSnapshot, type StoredVolume, type VolumeSource } from '../port.ts';
+import { status } from '@grpc/grpc-js';
+import { StorageError, type Backend, type Fence, type Publishing, type StoredSnapshot, type StoredVolume, type VolumeRequest, type VolumeSource } from '../port.ts';
 import { capabilitiesOf, capabilityOf, objectionTo, type Capability } from './capability.ts';
 import { pageOf } from './pages.ts';
 import type { CsiCall } from './protocol.ts';
 import type { Handler, Message } from './server.ts';
-import { invalid } from './status.ts';
+import { CsiError, invalid } from './status.ts';
 import { Turns } from './turns.ts';
 
 export interface ControllerOptions {
   readonly backend: Backend;
   /** File systems that nodes can make on a volume that is a device. */
   readonly fsTypes: readonly string[];
+  /** Whether there is a node of this id. */
+  readonly isNode: (id: string) => Promise<boolean>;
+  /** Remembers that a node was kept from a volume, before the volume may move. */
+  readonly remember: (fenced: Fenced) => Promise<void>;
+}
+
+export interface Fenced extends Fence {
+  readonly volume: string;
+  readonly node: string;
 }
 
 /** What a volume has when nobody says how large it is to be. */
@@ -38,13 +48,15 @@ export class CsiController {
       CreateSnapshot: (request) => this.#snapshot(request),
       DeleteSnapshot: (request) => this.#deleteSnapshot(request),
       ListSnapshots: (request) => this.#snapshots(request),
+      ...this.#publishing(),
       ...(this.#options.backend.features.growth === 'backend' ? { ControllerExpandVolume: (request) => this.#expand(request) } : {}),
     };
   }
 
   #capabilities(): readonly string[] {
-    const { snapshots, clones, growth } = this.#options.backend.features;
+    const { features: { snapshots, clones, growth }, publishing } = this.#options.backend;
     return [
+      ...(publishing === undefined ? [] : ['PUBLISH_UNPUBLISH_VOLUME', 'LIST_VOLUMES_PUBLISHED_NODES']),
       'CREATE_DELETE_VOLUME', 'LIST_VOLUMES', 'GET_VOLUME', 'GET_CAPACITY', 'SINGLE_NODE_MULTI_WRITER',
       ...(growth === 'backend' ? ['EXPAND_VOLUME'] : []),
       ...(snapshots ? ['CREATE_DELETE_SNAPSHOT', 'LIST_SNAPSHOTS'] : []), ...(clones ? ['CLONE_VOLUME'] : []),
@@ -63,6 +75,7 @@ export class CsiController {
       sizeBytes: requiredBytes ?? Math.min(DEFAULT_BYTES, limitBytes ?? Infinity),
       ...(limitBytes === undefined ? {} : { limitBytes }),
       ...sourceOf(request['volumeContentSource']),
+      ...accessibilityOf(request['accessibilityRequirements']),
     }));
     return { volume: this.#message(volume) };
   }
@@ -84,12 +97,16 @@ export class CsiController {
   }
 
   async #list({ maxEntries, startingToken }: Message): Promise<object> {
-    const { page, nextToken } = pageOf(await this.#options.backend.list(), maxEntries, startingToken);
-    return { entries: page.map((volume) => ({ volume: this.#message(volume) })), nextToken };
+    const { backend } = this.#options;
+    const [volumes, published] = await Promise.all([backend.list(), backend.publishing?.published()]);
+    const { page, nextToken } = pageOf(volumes, maxEntries, startingToken);
+    return { entries: page.map((volume) => ({ volume: this.#message(volume), status: { publishedNodeIds: published?.get(volume.id) ?? [] } })), nextToken };
   }
 
   async #get(request: Message): Promise<object> {
-    return { volume: this.#message(await this.#existing(required(request, 'volumeId'))), status: { volumeCondition: { abnormal: false, message: 'the volume is there' } } };
+    const volume = await this.#existing(required(request, 'volumeId'));
+    const publishedNodeIds = (await this.#options.backend.publishing?.published(volume.id))?.get(volume.id) ?? [];
+    return { volume: this.#message(volume), status: { publishedNodeIds, volumeCondition: { abnormal: volume.fault !== undefined, message: volume.fault ?? 'the volume is there' } } };
   }
 
   async #capacity({ volumeCapabilities, parameters, accessibleTopology }: Message): Promise<object> {
@@ -133,6 +150,34 @@ export class CsiController {
     return { capacityBytes: sizeBytes, nodeExpansionRequired: true };
   }
 
+  #publishing(): Readonly<Partial<Record<CsiCall, Handler>>> {
+    const { publishing } = this.#options.backend;
+    if (publishing === undefined) return {};
+    return { ControllerPublishVolume: (request) => this.#publish(request, publishing), ControllerUnpublishVolume: (request) => this.#unpublish(request, publishing) };
+  }
+
+  async #publish(request: Message, publishing: Publishing): Promise<object> {
+    const [id, node] = [required(request, 'volumeId'), required(request, 'nodeId')];
+    const capability = capabilityOf(request['volumeCapability']);
+    this.#mustOffer(capability);
+    if (!await this.#options.isNode(node)) throw new CsiError(status.NOT_FOUND, `there is no node ${node}`);
+    await this.#turns.run(id, () => publishing.publish(id, node, capability.sharing));
+    return { publishContext: {} };
+  }
+
+  /** A node that does not answer is kept from the volume by force, and that is remembered before anybody else may have it. */
+  async #unpublish(request: Message, publishing: Publishing): Promise<object> {
+    const [id, node] = [required(request, 'volumeId'), String(request['nodeId'])];
+    await this.#turns.run(id, async () => {
+      for (const each of node === '' ? (await publishing.published(id)).get(id) ?? [] : [node]) {
+        const fence = await publishing.shutOut(id, each);
+        if (fence !== undefined) await this.#options.remember({ volume: id, node: each, ...fence });
+        await publishing.release(id, each);
+      }
+    });
+    return {};
+  }
+
   async #existing(id: string): Promise<StoredVolume> {
     const found = await this.#options.backend.get(id);
     if (found === undefined) throw new StorageError('VolumeNotFound', `there is no volume ${id}`);
@@ -161,12 +206,13 @@ export class CsiController {
     return Object.fromEntries(own);
   }
 
-  #message({ id, sizeBytes, source, context = {} }: StoredVolume): object {
-    const { topology } = this.#options.backend.features;
+  #message({ id, sizeBytes, source, context = {}, topology: own }: StoredVolume): object {
+    const { topology: general } = this.#options.backend.features;
+    const topology = own ?? (general === undefined ? undefined : [general]);
     return {
       volumeId: id, capacityBytes: sizeBytes, volumeContext: context,
       ...(source === undefined ? {} : { contentSource: source.kind === 'snapshot' ? { snapshot: { snapshotId: source.id } } : { volume: { volumeId: source.id } } }),
-      ...(topology === undefined ? {} : { accessibleTopology: [{ segments: topology }] }),
+      ...(topology === undefined ? {} : { accessibleTopology: topology.map((segments) => ({ segments })) }),
     };
   }
 }
@@ -180,6 +226,12 @@ function sourceOf(given: Message | null): { readonly source?: VolumeSource } {
   if (given['snapshot'] !== null) return { source: { kind: 'snapshot', id: required(given['snapshot'], 'snapshotId') } };
   if (given['volume'] !== null) return { source: { kind: 'volume', id: required(given['volume'], 'volumeId') } };
   throw invalid('volume_content_source names neither a snapshot nor a volume');
+}
+
+function accessibilityOf(given: Message | null): Pick<VolumeRequest, 'accessibility'> {
+  if (given === null) return {};
+  const segments = (all: readonly Message[]) => all.map((topology) => topology['segments'] as Readonly<Record<string, string>>);
+  return { accessibility: { requisite: segments(given['requisite']), preferred: segments(given['preferred']) } };
 }
 
 /** Bytes; 0 means that nothing was said. */

@@ -3,7 +3,7 @@ import type { Log } from '../../base/log.ts';
 import { messageOf } from '../../base/errors.ts';
 import { offeredTypes } from '../file-systems.ts';
 import type { Backend, NodeVolumes } from '../port.ts';
-import { CsiController } from './controller.ts';
+import { CsiController, type Fenced } from './controller.ts';
 import { CsiNode } from './node.ts';
 import { csiServices, registrationService } from './protocol.ts';
 import { GrpcServer, type Handler } from './server.ts';
@@ -15,8 +15,14 @@ export interface CsiDriverOptions {
   readonly backend: Backend;
   /** The node's part; absent where this is the controller alone. */
   readonly node?: { readonly name: string; readonly volumes: NodeVolumes };
+  /** Whether there is a node of this id. Default: this one. */
+  readonly isNode?: (id: string) => Promise<boolean>;
+  /** Remembers that a node was kept from a volume, before the volume may move. Default: the log. */
+  readonly remember?: (fenced: Fenced) => Promise<void>;
   /** Unix socket to serve on. */
   readonly socket: string;
+  /** Number of the group that may call it, besides root. Default: none. */
+  readonly socketGroup?: number;
   /** The kubelet's folder for sockets of plugins that want to be found; absent: the driver is not registered. */
   readonly registrationFolder?: string;
   /** The socket as the kubelet sees it. Default: `socket`. */
@@ -34,6 +40,9 @@ export class CsiDriver implements AsyncDisposable {
 
   static async start(options: CsiDriverOptions): Promise<CsiDriver> {
     const { backend, node, log, name, socket, registrationFolder, endpoint = socket } = options;
+    const nodeId = async (): Promise<string> => await node?.volumes.nodeId?.() ?? node?.name ?? '';
+    const isNode = options.isNode ?? (async (id) => id === await nodeId());
+    const remember = options.remember ?? (async (fenced) => log.warn(fenced, 'a node was kept from a volume'));
     const services = csiServices();
     const server = new GrpcServer(log);
     const add = (service: string, handlers: Readonly<Record<string, Handler>>): void => {
@@ -41,9 +50,9 @@ export class CsiDriver implements AsyncDisposable {
       if (known !== undefined) server.add(known, handlers);
     };
     add('Identity', identity(options));
-    add('Controller', new CsiController({ backend, fsTypes: await offeredTypes() }).handlers());
-    if (node !== undefined) add('Node', new CsiNode({ volumes: node.volumes, node: node.name, topology: backend.features.topology }).handlers());
-    await server.listen(socket);
+    add('Controller', new CsiController({ backend, fsTypes: await offeredTypes(), isNode, remember }).handlers());
+    if (node !== undefined) add('Node', new CsiNode({ volumes: node.volumes, nodeId, topology: backend.features.topology }).handlers());
+    await server.listen(socket, options.socketGroup);
     const registration = registrationService();
     if (registrationFolder === undefined || registration === undefined) return new CsiDriver([server]);
     const registrar = new GrpcServer(log);

@@ -13,7 +13,7 @@ import { Turns } from './turns.ts';
 
 export interface NodeOptions {
   readonly volumes: NodeVolumes;
-  readonly node: string;
+  readonly nodeId: () => Promise<string>;
   readonly topology: Readonly<Record<string, string>> | undefined;
 }
 
@@ -35,7 +35,7 @@ export class CsiNode {
       NodeExpandVolume: (request) => this.#inTurn(request, () => this.#expand(request)),
       NodeGetVolumeStats: (request) => this.#stats(request),
       NodeGetCapabilities: async () => ({ capabilities: ['STAGE_UNSTAGE_VOLUME', 'GET_VOLUME_STATS', 'EXPAND_VOLUME', 'VOLUME_CONDITION', 'SINGLE_NODE_MULTI_WRITER'].map((type) => ({ rpc: { type } })) }),
-      NodeGetInfo: async () => ({ nodeId: this.#options.node, ...(this.#options.topology === undefined ? {} : { accessibleTopology: { segments: this.#options.topology } }) }),
+      NodeGetInfo: async () => ({ nodeId: await this.#options.nodeId(), ...(this.#options.topology === undefined ? {} : { accessibleTopology: { segments: this.#options.topology } }) }),
     };
   }
 
@@ -48,9 +48,9 @@ export class CsiNode {
     const capability = capabilityOf(request['volumeCapability']);
     // A file system that other nodes have mounted too must not be written to, not even by its own repair.
     const reading = capability.sharing === 'many nodes, reading';
-    const attached = await this.#attach(request, reading);
     const mountFlags = reading ? [...capability.mountFlags, 'ro'] : capability.mountFlags;
-    if (capability.kind === 'filesystem' && (await mountAt(staging)) === undefined) await mountTree(attached, staging, { ...capability, mountFlags });
+    const attached = await this.#attach(request, reading, capability.kind === 'filesystem' ? { target: staging, flags: mountFlags } : undefined);
+    if (capability.kind === 'filesystem' && attached.kind !== 'mounted' && (await mountAt(staging)) === undefined) await mountTree(attached, staging, { ...capability, mountFlags });
     return {};
   }
 
@@ -113,12 +113,12 @@ export class CsiNode {
     };
   }
 
-  #attach(request: Message, readOnly: boolean): Promise<Attachment> {
-    return this.#options.volumes.attach(referenceOf(request, readOnly));
+  #attach(request: Message, readOnly: boolean, mounted?: VolumeReference['mount']): Promise<Attachment> {
+    return this.#options.volumes.attach({ ...referenceOf(request, readOnly), ...(mounted === undefined ? {} : { mount: mounted }) });
   }
 }
 
-async function mountTree(attached: Attachment, target: string, { fsType, mountFlags }: Capability): Promise<void> {
+async function mountTree(attached: Exclude<Attachment, { readonly kind: 'mounted' }>, target: string, { fsType, mountFlags }: Capability): Promise<void> {
   await makeTarget(target, 'folder');
   if (attached.kind === 'tree') return mount({ ...attached, target, options: [...attached.options, ...mountFlags] });
   const readOnly = mountFlags.includes('ro');

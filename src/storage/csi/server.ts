@@ -1,4 +1,4 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { chmod, chown, mkdir, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Server, ServerCredentials, type sendUnaryData, type ServerUnaryCall, type UntypedHandleCall } from '@grpc/grpc-js';
 import type { Service } from '../../base/grpc-services.ts';
@@ -26,12 +26,16 @@ export class GrpcServer implements AsyncDisposable {
     this.#server.addService(known, Object.fromEntries(Object.keys(known).map((name) => [name, this.#answering(name, handlers[name] as Handler)])));
   }
 
-  async listen(socket: string): Promise<void> {
+  /** For root, and for this group. */
+  async listen(socket: string, group?: number): Promise<void> {
     await mkdir(dirname(socket), { recursive: true });
     await rm(socket, { force: true });
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#server.bindAsync(`unix://${socket}`, ServerCredentials.createInsecure(), (error) => (error === null ? resolve() : reject(error)));
     await promise;
+    if (group === undefined) return;
+    await chown(socket, process.geteuid?.() ?? 0, group);
+    await chmod(socket, 0o660);
   }
 
   /** Lets calls that are under way end. */

@@ -32,12 +32,31 @@ test('a seed is written anew only when its content changed', async () => {
   assert.notEqual((await stat(first.path)).ino, ino);
 });
 
+test('a config drive is labelled config-2, with the files of Nova in their folders', async () => {
+  const { path } = await store.ensureSeed('default.drive', { ...seed, layout: 'configDrive' });
+  assert.match(await run('blkid', ['-o', 'export', '-p', path]), /^LABEL=config-2$/m);
+  const names = (await run('isoinfo', ['-f', '-R', '-i', path])).split('\n');
+  for (const name of ['/openstack/latest/meta_data.json', '/openstack/latest/user_data', '/ec2/latest/meta-data.json']) assert.ok(names.includes(name), name);
+  await store.ensureSeed('default.drive', seed);
+  assert.match(await run('blkid', ['-o', 'export', '-p', path]), /^LABEL=cidata$/m);
+});
+
+test('what the metadata service tells is kept for one guest, and replaced as a whole', async () => {
+  assert.equal(await store.metadata('default.served'), undefined);
+  await store.keepMetadata('default.served', seed);
+  assert.equal((await store.metadata('default.served'))?.get('openstack/latest/user_data'), seed.userData);
+  await store.keepMetadata('default.served', { ...seed, userData: '' });
+  assert.equal((await store.metadata('default.served'))?.has('openstack/latest/user_data'), false);
+  assert.equal((await stat(join(root, 'guests/default.served/metadata.json'))).mode & 0o777, 0o600);
+  await store.remove('default.served');
+});
+
 test('a guest’s folder goes with all of its disks, as often as one asks', async () => {
   await store.ensureBlank('default.gone', 'data', 1 << 20);
-  assert.deepEqual([...(await store.guests())].sort(), ['default.gone', 'default.web']);
+  assert.deepEqual([...(await store.guests())].sort(), ['default.drive', 'default.gone', 'default.web']);
   await store.remove('default.gone');
   await store.remove('default.gone');
-  assert.deepEqual(await store.guests(), ['default.web']);
+  assert.deepEqual([...(await store.guests())].sort(), ['default.drive', 'default.web']);
 });
 
 test('a name that leads elsewhere is refused', async () => {

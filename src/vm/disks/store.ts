@@ -1,10 +1,13 @@
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { errnoOf, messageOf, YadoError } from '../../base/errors.ts';
 import { run } from '../../base/process.ts';
 import { KeyedQueue } from '../keyed-queue.ts';
-import { ImageError, type CloudInitSeed, type DiskStore, type GuestDisk, type ImportedImage } from '../port.ts';
-import { seedDigest, seedFiles } from './seed.ts';
+import { ImageError, SEED_DISK, type CloudInitSeed, type DiskStore, type GuestDisk, type ImportedImage } from '../port.ts';
+import { openStackTree } from './openstack-tree.ts';
+import { seedDigest, seedFiles, seedLabel } from './seed.ts';
+
+const METADATA_FILE = 'metadata.json';
 
 /** Disks as files `<root>/<guest>/<disk>.qcow2`; each is made under another name and renamed once it is whole. */
 export class FolderDiskStore implements DiskStore {
@@ -35,13 +38,16 @@ export class FolderDiskStore implements DiskStore {
     const files = seedFiles(seed);
     const digest = seedDigest(files);
     return this.#turns.run(path, async () => {
-      const disk: GuestDisk = { name: 'cidata', path, format: 'raw', readOnly: true, device: 'disk' };
+      const disk: GuestDisk = { name: SEED_DISK, path, format: 'raw', readOnly: true, device: 'disk' };
       if ((await exists(path)) && (await readFile(`${path}.digest`, 'utf8').catch(() => '')) === digest) return disk;
       await this.#make(path, signal, async (temporary) => {
         const content = await mkdtemp(join(folder, 'seed-'));
         try {
-          for (const [name, text] of files) await writeFile(join(content, name), text, { mode: 0o600 });
-          await run('genisoimage', ['-quiet', '-V', 'cidata', '-J', '-R', '-o', temporary, content], { timeoutMs: 60_000, ...(signal === undefined ? {} : { signal }) });
+          for (const [name, text] of files) {
+            await mkdir(dirname(join(content, name)), { recursive: true });
+            await writeFile(join(content, name), text, { mode: 0o600 });
+          }
+          await run('genisoimage', ['-quiet', '-V', seedLabel(seed), '-J', '-R', '-o', temporary, content], { timeoutMs: 60_000, ...(signal === undefined ? {} : { signal }) });
         } finally {
           await rm(content, { recursive: true, force: true });
         }
@@ -49,6 +55,20 @@ export class FolderDiskStore implements DiskStore {
       await writeFile(`${path}.digest`, digest);
       return disk;
     }, signal);
+  }
+
+  async keepMetadata(guest: string, seed: CloudInitSeed): Promise<void> {
+    const path = join(await this.#folder(guest), METADATA_FILE);
+    await this.#make(path, undefined, (temporary) => writeFile(temporary, JSON.stringify([...openStackTree(seed)]), { mode: 0o600 }));
+  }
+
+  async metadata(guest: string): Promise<ReadonlyMap<string, string> | undefined> {
+    try {
+      return new Map(JSON.parse(await readFile(join(this.#path(guest), METADATA_FILE), 'utf8')) as readonly (readonly [string, string])[]);
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return undefined;
+      throw error;
+    }
   }
 
   async consoleLogPath(guest: string): Promise<string> {

@@ -47,11 +47,38 @@
     - patch
     - delete
 - apiGroups:
+    - ""
+  resources:
+    - persistentvolumeclaims
+  verbs:
+    - list
+    - watch
+    - create
+    - patch
+- apiGroups:
     - yadokari.dev
   resources:
     - storagebackends/finalizers
   verbs:
     - update
+- apiGroups:
+    - yadokari.dev
+  resources:
+    - storagebackends
+  verbs:
+    - patch
+- apiGroups:
+    - ""
+  resources:
+    - persistentvolumes
+  verbs:
+    - list
+- apiGroups:
+    - snapshot.storage.k8s.io
+  resources:
+    - volumesnapshotcontents
+  verbs:
+    - list
 - apiGroups:
     - storage.k8s.io
   resources:
@@ -119,7 +146,7 @@
     - create
     - patch
 {{- end }}
-{{- define "yadokari.rules.leadership" -}}
+{{- define "yadokari.rules.own-yadokari-operator" -}}
 - apiGroups:
     - coordination.k8s.io
   resources:
@@ -135,6 +162,251 @@
   verbs:
     - get
     - update
+{{- end }}
+{{- define "yadokari.rules.yadokari-csi" -}}
+- apiGroups:
+    - yadokari.dev
+  resources:
+    - storagebackends
+  verbs:
+    - get
+    - list
+    - watch
+- apiGroups:
+    - yadokari.dev
+  resources:
+    - storagebackends/status
+  verbs:
+    - patch
+- apiGroups:
+    - ""
+  resources:
+    - persistentvolumes
+  verbs:
+    - get
+    - list
+    - watch
+    - create
+    - patch
+    - update
+    - delete
+- apiGroups:
+    - ""
+  resources:
+    - persistentvolumeclaims
+  verbs:
+    - get
+    - list
+    - watch
+    - patch
+    - update
+- apiGroups:
+    - ""
+  resources:
+    - persistentvolumeclaims/status
+  verbs:
+    - patch
+    - update
+- apiGroups:
+    - ""
+  resources:
+    - nodes
+    - pods
+  verbs:
+    - get
+    - list
+    - watch
+- apiGroups:
+    - ""
+  resources:
+    - events
+  verbs:
+    - get
+    - list
+    - watch
+    - create
+    - patch
+    - update
+- apiGroups:
+    - events.k8s.io
+  resources:
+    - events
+  verbs:
+    - create
+    - patch
+- apiGroups:
+    - storage.k8s.io
+  resources:
+    - storageclasses
+    - csinodes
+    - volumeattributesclasses
+  verbs:
+    - get
+    - list
+    - watch
+- apiGroups:
+    - storage.k8s.io
+  resources:
+    - volumeattachments
+  verbs:
+    - get
+    - list
+    - watch
+    - patch
+- apiGroups:
+    - storage.k8s.io
+  resources:
+    - volumeattachments/status
+  verbs:
+    - patch
+- apiGroups:
+    - snapshot.storage.k8s.io
+  resources:
+    - volumesnapshotclasses
+    - volumesnapshots
+  verbs:
+    - get
+    - list
+    - watch
+- apiGroups:
+    - snapshot.storage.k8s.io
+  resources:
+    - volumesnapshotcontents
+  verbs:
+    - get
+    - list
+    - watch
+    - patch
+    - update
+- apiGroups:
+    - snapshot.storage.k8s.io
+  resources:
+    - volumesnapshotcontents/status
+  verbs:
+    - patch
+    - update
+{{- end }}
+{{- define "yadokari.rules.yadokari-csi-node" -}}
+- apiGroups:
+    - yadokari.dev
+  resources:
+    - storagebackends
+  verbs:
+    - get
+    - list
+    - watch
+- apiGroups:
+    - yadokari.dev
+  resources:
+    - storagebackends/status
+  verbs:
+    - patch
+- apiGroups:
+    - ""
+  resources:
+    - persistentvolumes
+  verbs:
+    - list
+- apiGroups:
+    - storage.k8s.io
+  resources:
+    - volumeattachments
+  verbs:
+    - list
+{{- end }}
+{{- define "yadokari.rules.yadokari-snapshot-controller" -}}
+- apiGroups:
+    - ""
+  resources:
+    - persistentvolumes
+    - nodes
+  verbs:
+    - get
+    - list
+    - watch
+- apiGroups:
+    - ""
+  resources:
+    - persistentvolumeclaims
+  verbs:
+    - get
+    - list
+    - watch
+    - update
+- apiGroups:
+    - ""
+  resources:
+    - events
+  verbs:
+    - get
+    - list
+    - watch
+    - create
+    - patch
+    - update
+- apiGroups:
+    - snapshot.storage.k8s.io
+  resources:
+    - volumesnapshotclasses
+  verbs:
+    - get
+    - list
+    - watch
+- apiGroups:
+    - snapshot.storage.k8s.io
+  resources:
+    - volumesnapshots
+    - volumesnapshotcontents
+  verbs:
+    - get
+    - list
+    - watch
+    - create
+    - patch
+    - update
+    - delete
+- apiGroups:
+    - snapshot.storage.k8s.io
+  resources:
+    - volumesnapshots/status
+    - volumesnapshotcontents/status
+  verbs:
+    - patch
+    - update
+{{- end }}
+{{- define "yadokari.rules.own-yadokari-csi" -}}
+- apiGroups:
+    - coordination.k8s.io
+  resources:
+    - leases
+  verbs:
+    - get
+    - create
+    - update
+- apiGroups:
+    - ""
+  resources:
+    - secrets
+  verbs:
+    - get
+{{- end }}
+{{- define "yadokari.rules.own-yadokari-snapshot-controller" -}}
+- apiGroups:
+    - coordination.k8s.io
+  resources:
+    - leases
+  verbs:
+    - get
+    - create
+    - update
+{{- end }}
+{{- define "yadokari.rules.own-yadokari-csi-node" -}}
+- apiGroups:
+    - ""
+  resources:
+    - secrets
+  verbs:
+    - get
 {{- end }}
 {{- define "yadokari.rules.yadokari-operator-network" -}}
 - apiGroups:
@@ -161,6 +433,101 @@
     - ipamhandles
   verbs:
     - get
+    - delete
+{{- end }}
+{{- define "yadokari.rules.yadokari-operator-openstack" -}}
+- apiGroups:
+    - yadokari.dev
+  resources:
+    - openstacktenants
+  verbs:
+    - get
+    - list
+    - watch
+    - patch
+- apiGroups:
+    - yadokari.dev
+  resources:
+    - openstackmigrations
+  verbs:
+    - get
+    - list
+    - watch
+    - patch
+- apiGroups:
+    - yadokari.dev
+  resources:
+    - openstacktenants/status
+    - openstackmigrations/status
+  verbs:
+    - patch
+- apiGroups:
+    - storage.k8s.io
+  resources:
+    - storageclasses
+  verbs:
+    - list
+- apiGroups:
+    - yadokari.dev
+  resources:
+    - virtualmachines
+    - instancetypes
+    - virtualmachineimages
+  verbs:
+    - get
+    - create
+    - patch
+    - delete
+- apiGroups:
+    - ""
+  resources:
+    - persistentvolumes
+  verbs:
+    - get
+    - list
+    - watch
+    - create
+    - patch
+    - delete
+- apiGroups:
+    - ""
+  resources:
+    - persistentvolumeclaims
+  verbs:
+    - get
+    - create
+    - patch
+    - delete
+- apiGroups:
+    - crd.projectcalico.org
+  resources:
+    - ippools
+    - networkpolicies
+  verbs:
+    - get
+    - list
+    - watch
+    - create
+    - patch
+    - delete
+- apiGroups:
+    - networking.k8s.io
+  resources:
+    - servicecidrs
+  verbs:
+    - list
+{{- end }}
+{{- define "yadokari.rules.yadokari-operator-secrets" -}}
+- apiGroups:
+    - ""
+  resources:
+    - secrets
+  verbs:
+    - get
+    - list
+    - watch
+    - create
+    - patch
     - delete
 {{- end }}
 {{- define "yadokari.rules.yadokari-agent" -}}
@@ -194,6 +561,12 @@
     - pods/status
   verbs:
     - patch
+- apiGroups:
+    - ""
+  resources:
+    - persistentvolumeclaims
+  verbs:
+    - get
 - apiGroups:
     - certificates.k8s.io
   resources:
@@ -288,6 +661,8 @@
     - pods
     - virtualmachineimages
     - instancetypes
+    - openstacktenants
+    - openstackmigrations
   verbs:
     - get
     - list
@@ -301,6 +676,8 @@
     - pods
     - virtualmachineimages
     - instancetypes
+    - openstacktenants
+    - openstackmigrations
   verbs:
     - create
     - update

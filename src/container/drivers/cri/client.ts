@@ -15,6 +15,8 @@ export interface CriClientOptions {
 const LONGEST_MESSAGE = 32 * 1024 * 1024;
 const CHANNEL = { 'grpc.initial_reconnect_backoff_ms': 100, 'grpc.max_reconnect_backoff_ms': 1000, 'grpc.max_receive_message_length': LONGEST_MESSAGE };
 const CALL_MS = 120_000;
+/** As a kubelet has it: its network takes a part of the time of a sandbox. */
+const SANDBOX_MS = 2 * CALL_MS;
 const PULL_MS = 30 * 60_000;
 /** Exits are told of each command that was run in a container, too; a task is deleted once its own process has ended. */
 const EVENTS = ['topic=="/tasks/delete"', 'topic=="/containers/delete"'];
@@ -56,7 +58,7 @@ export class CriClient implements Cri {
   }
 
   async runSandbox(config: SandboxConfig, signal?: AbortSignal): Promise<string> {
-    return (await this.#call('RunPodSandbox', { config: sandboxConfig(config) }, signal))['podSandboxId'];
+    return (await this.#call('RunPodSandbox', { config: sandboxConfig(config) }, signal, SANDBOX_MS))['podSandboxId'];
   }
 
   async stopSandbox(id: string, signal?: AbortSignal): Promise<void> {

@@ -78,15 +78,16 @@ export class Volumes {
     const { files } = this.#context;
     const uid = pod.metadata.uid ?? '';
     const parts = sub.split('/');
-    try {
-      for (const [index] of parts.entries()) {
-        const folder = subPathFolder(uid, name, parts.slice(0, index + 1).join('/'));
+    for (const [index] of parts.entries()) {
+      const folder = subPathFolder(uid, name, parts.slice(0, index + 1).join('/'));
+      try {
         if ((await files.stat(folder, signal)) === undefined) await files.makeFolder(folder, { mode: OPEN_TO_ALL, ...ownerOf(pod) }, signal);
+      } catch (error) {
+        // Where a link leads out of the volume; a kubelet makes folders behind it before it looks at where it is.
+        if (errnoOf(error) !== 'LinkRefused') throw error;
+        const failed = index === parts.length - 1 ? 'prepare subPath' : 'create subPath directory';
+        throw new KubeletError('CreateContainerConfigError', `failed to ${failed} for volumeMount ${JSON.stringify(name)} of container ${JSON.stringify(container.name)}`, { cause: error });
       }
-    } catch (error) {
-      // Where a link leads out of the volume.
-      if (errnoOf(error) !== 'LinkRefused') throw error;
-      throw new KubeletError('CreateContainerConfigError', `failed to prepare subPath for volumeMount ${JSON.stringify(name)} of container ${JSON.stringify(container.name)}`, { cause: error });
     }
   }
 }

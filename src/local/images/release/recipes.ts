@@ -92,11 +92,13 @@ const agentPrograms = [
   'usr/bin/genisoimage', 'usr/bin/qemu-img', 'usr/bin/cp', 'usr/bin/tar', 'usr/bin/zstd',
   // A guest of a moment tells whether /dev/kvm works.
   'usr/bin/qemu-system-x86_64', 'usr/lib/x86_64-linux-gnu/qemu/accel-tcg-x86_64.so', 'usr/share/qemu/kvmvapic.bin',
+  // Reads disks of clouds that are qcow2.
+  'usr/bin/qemu-storage-daemon', 'usr/lib/x86_64-linux-gnu/qemu/block-curl.so',
 ];
 
 export const agentRecipe: Recipe = {
   title: 'Yadokari node agent',
-  packages: [...nodePackages, 'bird2', 'busybox-static', 'coreutils', 'genisoimage', 'iproute2', 'mount', 'nftables', 'qemu-system-x86', 'qemu-utils', 'tar', 'util-linux', 'zstd'],
+  packages: [...nodePackages, 'bird2', 'busybox-static', 'coreutils', 'genisoimage', 'iproute2', 'mount', 'nftables', 'qemu-block-extra', 'qemu-system-common', 'qemu-system-x86', 'qemu-utils', 'tar', 'util-linux', 'zstd'],
   entry: 'yado-agent',
   hasCniPlugin: true,
   config: { entrypoint: nodeEntrypoint('yado-agent'), environment: [path, leanEnvironment] },
@@ -109,6 +111,35 @@ export const agentRecipe: Recipe = {
     return [runtime, await layer.finish()];
   },
   upper: async (tree, { program, cniPlugin }) => tree.file('opt/cni/bin/yado-cni', cniPlugin, 0o755).file('usr/lib/yadokari/yado-agent.mjs', program),
+};
+
+/** Programs that drivers of volumes call, and what serves volumes where the kernel cannot. */
+const csiPrograms = [
+  'usr/bin/mount', 'usr/bin/umount', 'usr/sbin/losetup', 'usr/sbin/blockdev', 'usr/sbin/blkid', 'usr/sbin/fsfreeze', 'usr/bin/cp', 'usr/bin/btrfs',
+  'usr/sbin/mke2fs', 'usr/sbin/mkfs.ext4', 'usr/sbin/e2fsck', 'usr/sbin/fsck.ext4', 'usr/sbin/resize2fs', 'usr/sbin/dumpe2fs', 'usr/sbin/mkfs.xfs', 'usr/sbin/xfs_growfs', 'usr/sbin/xfs_repair', 'usr/sbin/fsck.xfs', 'usr/sbin/xfs_io',
+  'usr/sbin/mount.nfs', 'usr/sbin/mount.nfs4', 'usr/sbin/mount.ceph', 'usr/bin/ceph-fuse', 'usr/bin/fusermount3',
+  'usr/bin/qemu-storage-daemon', 'usr/lib/x86_64-linux-gnu/qemu/block-rbd.so',
+  'usr/bin/python3', 'usr/bin/python3.11', 'usr/lib/python3.11/', ...['rados', 'rbd'].map((name) => `usr/lib/python3/dist-packages/${name}.cpython-311-x86_64-linux-gnu.so`),
+  'etc/mke2fs.conf',
+];
+
+export const csiRecipe: Recipe = {
+  title: 'Yadokari drivers of volumes',
+  packages: [
+    ...nodePackages, 'btrfs-progs', 'busybox-static', 'ceph-common', 'ceph-fuse', 'coreutils', 'e2fsprogs', 'fuse3', 'mount', 'nfs-common', 'python3-minimal', 'python3-rados', 'python3-rbd', 'python3.11',
+    'qemu-block-extra', 'qemu-system-common', 'util-linux', 'xfsprogs',
+  ],
+  entry: 'yado-csi',
+  config: { entrypoint: nodeEntrypoint('yado-csi'), environment: [path, leanEnvironment] },
+  lower: async ({ layer, node, busybox }) => {
+    addNode(layer, node);
+    // The same layer as the operator's, so that a node has it once.
+    const runtime = await layer.finish();
+    layer.fromPackages(...csiPrograms);
+    await addBusybox(layer, busybox);
+    return [runtime, await layer.finish()];
+  },
+  upper: async (tree, { program }) => tree.file('usr/lib/yadokari/yado-csi.mjs', program),
 };
 
 /** No drivers for networks, filters and pools: they would change the host's own, and nothing here asks for them. */

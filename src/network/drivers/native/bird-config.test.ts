@@ -82,6 +82,9 @@ protocol static elsewhere {
 template bgp neighbour {
   local 10.0.0.11 as 64512;
   graceful restart on;
+  graceful restart time 0;
+  long lived graceful restart on;
+  long lived stale time 120;
   connect delay time 1;
   connect retry time 1;
   error wait time 1, 5;

@@ -20,13 +20,20 @@ export interface BirdInput {
   readonly elsewhere: readonly string[];
 }
 
-/** The whole configuration of BIRD 2. Equal input gives equal text. */
+/**
+ * The whole configuration of BIRD 2. Equal input gives equal text.
+ *
+ * A neighbour whose BIRD is gone keeps its routes, also when it goes again before it has told them anew: an ordinary
+ * graceful restart (RFC 4724) ends with the second loss, a long-lived one (RFC 9494) does not, so it begins at once.
+ * BIRD that is started again waits as long for its neighbours, of which another may be starting too; until then the
+ * kernel forwards by the routes of its former life.
+ */
 export function birdConfig(input: BirdInput): string {
   const peers = [...input.peers].sort((a, b) => (a.address < b.address ? -1 : 1));
   return `# Written by the yadokari agent; changes are overwritten.
 log stderr { warning, error, fatal, bug };
 router id ${input.address};
-graceful restart wait 5;
+graceful restart wait 15;
 
 protocol device {
   scan time 10;
@@ -51,6 +58,9 @@ ${statics('elsewhere', input.elsewhere)}
 template bgp neighbour {
   local ${input.address}${input.listenPort === undefined || input.listenPort === 179 ? '' : ` port ${input.listenPort}`} as ${input.asNumber};
   graceful restart on;
+  graceful restart time 0;
+  long lived graceful restart on;
+  long lived stale time 120;
   connect delay time 1;
   connect retry time 1;
   error wait time 1, 5;

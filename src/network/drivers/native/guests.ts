@@ -16,6 +16,8 @@ export interface GuestRecord extends GuestEndpoint {
   readonly hostname: string;
   /** The Node that the guest is. */
   readonly virtualNode?: string;
+  /** It asks for metadata. */
+  readonly metadata?: boolean;
 }
 
 export interface GuestsOptions {
@@ -68,6 +70,11 @@ export class Guests {
     return this.#options.records.entries().flatMap(([tap, { virtualNode, address }]) => (virtualNode === undefined ? [] : [{ node: virtualNode, tap, address }]));
   }
 
+  /** Guests that ask for metadata, with their taps. */
+  metadataClients(): readonly { readonly tap: string; readonly address: string }[] {
+    return this.#options.records.entries().flatMap(([tap, { metadata, address }]) => (metadata === true ? [{ tap, address }] : []));
+  }
+
   leaseOf(macAddress: string): DhcpLease | undefined {
     // The latest: a VM's former anchor may still be here when it has a new one.
     const record = this.#options.records.entries().findLast(([, candidate]) => candidate.macAddress === macAddress)?.[1];
@@ -111,6 +118,7 @@ export class Guests {
       mtu: (exists ? records.get(tap)?.mtu : undefined) ?? mtu(),
       namespace: request.namespace, pod: request.pod, virtualMachine: request.virtualMachine, hostname: request.hostname,
       ...(request.virtualNode === undefined ? {} : { virtualNode: request.virtualNode }),
+      ...(request.metadata === true ? { metadata: true } : {}),
     };
     // Known before it is made, so that a tap never stays unknown.
     if (JSON.stringify(records.get(tap)) !== JSON.stringify(record)) await records.set(tap, record);

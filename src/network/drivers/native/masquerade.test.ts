@@ -3,7 +3,15 @@ import { describe, it } from 'node:test';
 import { masqueradeRules } from './masquerade.ts';
 
 describe('the rules of the packet filter', () => {
-  const input = { pools: ['10.244.0.0/16'], masqueraded: ['10.244.0.0/16'], nodes: ['172.30.0.1'], network: '172.30.0.0/24', hosts: [] };
+  const input = { pools: ['10.244.0.0/16'], masqueraded: ['10.244.0.0/16'], nodes: ['172.30.0.1'], network: '172.30.0.0/24', hosts: [], metadata: { host: '169.254.1.1', port: 9403, clients: [] } };
+
+  it('leads what guests ask of their metadata to this node, by interface and address', () => {
+    const { metadata } = input;
+    const rules = masqueradeRules({ ...input, metadata: { ...metadata, clients: [{ tap: 'cali2', address: '10.244.0.6' }, { tap: 'cali1', address: '10.244.0.5' }] } });
+    assert.match(rules, /set metadata \{\n    type ifname \. ipv4_addr\n    elements = \{ "cali1" \. 10\.244\.0\.5, "cali2" \. 10\.244\.0\.6 \}/);
+    assert.match(rules, /iifname \. ip saddr @metadata ip daddr 169\.254\.169\.254 tcp dport 80 dnat to 169\.254\.1\.1:9403/);
+    assert.doesNotMatch(masqueradeRules(input), /metadata|prerouting/);
+  });
 
   it('give the node\'s address to what leaves for the world alone', () => {
     assert.match(masqueradeRules(input), /ip saddr @masqueraded ip daddr != @pools ip daddr != @nodes/);

@@ -10,13 +10,16 @@ export interface MasqueradeInput {
   readonly network: string;
   /** Guests that are nodes: the address of each, and the CIDR of a block of its pods. */
   readonly hosts: readonly { readonly address: string; readonly block: string }[];
+  /** Where what is asked of 169.254.169.254 is led to, and the guests of which it is. */
+  readonly metadata: { readonly host: string; readonly port: number; readonly clients: readonly { readonly tap: string; readonly address: string }[] };
 }
 
 /**
  * The table `yadokari` as one nft transaction: what leaves a pool with natOutgoing towards the world gets the node's
  * address; pods, nodes and the nodes' network see the real one. A guest and its own pods answer each other directly,
  * past the host; where it was a Service that led the one to the other, the host's translation would be missed. So the
- * host puts its own address there, as it does for a pod that a Service leads to itself.
+ * host puts its own address there, as it does for a pod that a Service leads to itself. What guests ask of
+ * 169.254.169.254 is led to this node where they wanted it, by interface and address; all else goes its way.
  */
 export function masqueradeRules(input: MasqueradeInput): string {
   return `table ip yadokari
@@ -26,7 +29,7 @@ ${set('pools', input.pools)}
 ${set('masqueraded', input.masqueraded)}
 ${set('nodes', [...input.nodes, input.network])}
 ${set('hairpins', input.hosts.flatMap(({ address, block }) => [`${address} . ${block}`, `${block} . ${address}`]), 'ipv4_addr . ipv4_addr')}
-  chain postrouting {
+${metadataRules(input.metadata)}  chain postrouting {
     type nat hook postrouting priority srcnat; policy accept;
     ct status dnat ip saddr . ip daddr @hairpins masquerade
     ip saddr @masqueraded ip daddr != @pools ip daddr != @nodes ip daddr != { 127.0.0.0/8, 169.254.0.0/16, 224.0.0.0/4, 255.255.255.255 } masquerade
@@ -35,10 +38,21 @@ ${set('hairpins', input.hosts.flatMap(({ address, block }) => [`${address} . ${b
 `;
 }
 
-function set(name: string, elements: readonly string[], type = 'ipv4_addr'): string {
+/** Nothing where nobody asks for any: a kernel may lack what it takes. */
+function metadataRules({ host, port, clients }: MasqueradeInput['metadata']): string {
+  if (clients.length === 0) return '';
+  return `${set('metadata', clients.map(({ tap, address }) => `"${tap}" . ${address}`), 'ifname . ipv4_addr', false)}
+  chain prerouting {
+    type nat hook prerouting priority dstnat; policy accept;
+    iifname . ip saddr @metadata ip daddr 169.254.169.254 tcp dport 80 dnat to ${host}:${port}
+  }
+`;
+}
+
+function set(name: string, elements: readonly string[], type = 'ipv4_addr', ofRanges = true): string {
   const sorted = [...new Set(elements)].sort();
   const list = sorted.length === 0 ? '' : `\n    elements = { ${sorted.join(', ')} }`;
-  return `  set ${name} {\n    type ${type}\n    flags interval${type === 'ipv4_addr' ? '\n    auto-merge' : ''}${list}\n  }`;
+  return `  set ${name} {\n    type ${type}${ofRanges ? '\n    flags interval' : ''}${type === 'ipv4_addr' ? '\n    auto-merge' : ''}${list}\n  }`;
 }
 
 /** Accepts workloads' traffic on hosts whose iptables FORWARD chain drops by default. */

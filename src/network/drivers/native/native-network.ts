@@ -41,6 +41,9 @@ export interface NativeNetworkOptions {
   readonly clock?: Clock;
 }
 
+/** At the gateway's address, which only workloads of this node reach. */
+const METADATA_PORT = 9403;
+
 /**
  * The node's own network: routed interfaces, Calico's address book, BIRD, DHCP and CNI. Must run in the node's network
  * namespace with CAP_NET_ADMIN. What it needs after a restart is in the kernel, in the API and in its state folder;
@@ -48,6 +51,7 @@ export interface NativeNetworkOptions {
  */
 export class NativeNetwork implements NodeNetwork {
   readonly pods: PodNetwork;
+  readonly metadata = { host: GATEWAY, port: METADATA_PORT };
   readonly ipam: Ipam;
   readonly #options: NativeNetworkOptions;
   readonly #log: Log;
@@ -87,6 +91,8 @@ export class NativeNetwork implements NodeNetwork {
       birdSocket: options.birdSocket ?? '/run/yadokari/bird.ctl',
       addresses: () => this.#addresses(),
       virtualNodes: () => this.#guests.virtualNodes(),
+      metadataClients: () => this.#guests.metadataClients(),
+      metadata: this.metadata,
       batch: this.#batch,
     });
     this.#dhcp = new DhcpServer({ log, delivery: 'unicast', lookup: (mac) => this.#guests.leaseOf(mac) });

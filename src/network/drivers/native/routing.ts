@@ -28,6 +28,9 @@ export interface RoutingOptions {
   readonly addresses: () => readonly string[];
   /** Guests of this node that are nodes themselves. */
   readonly virtualNodes: () => readonly VirtualNodeRoute[];
+  /** Guests of this node that ask for metadata, and where it is. */
+  readonly metadataClients: () => readonly { readonly tap: string; readonly address: string }[];
+  readonly metadata: { readonly host: string; readonly port: number };
   readonly batch: IpBatch;
   readonly log: Log;
   readonly clock: Clock;
@@ -129,6 +132,7 @@ export class Routing implements AsyncDisposable {
       nodes: [...new Set(this.#informers.nodes.list().map(addressOf).filter((address) => address !== undefined))],
       network: this.#options.uplink().network,
       hosts: this.#hosts(),
+      metadata: { ...this.#options.metadata, clients: this.#options.metadataClients() },
     });
     if (rules === this.#filtered) return;
     await run('nft', ['-f', '-'], { input: rules, signal: this.#stop.signal });

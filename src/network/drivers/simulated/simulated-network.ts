@@ -23,6 +23,7 @@ export async function memoryIpam(cidr = '10.244.0.0/16'): Promise<CalicoIpam> {
 /** A node network without a kernel: real addresses, imagined interfaces. */
 export class SimulatedNetwork implements NodeNetwork {
   readonly pods = undefined;
+  readonly metadata = undefined;
   readonly #options: SimulatedNetworkOptions;
   readonly #guests = new Map<string, GuestEndpoint>();
 

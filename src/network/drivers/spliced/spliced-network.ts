@@ -36,6 +36,7 @@ export interface SplicedNetworkOptions {
  */
 export class SplicedNetwork implements NodeNetwork {
   readonly pods = undefined;
+  readonly metadata = undefined;
   readonly #log: Log;
   readonly #batch: IpBatch;
   readonly #records: StateFolder<SpliceRecord>;

@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { StorageError, type Backend, type BackendFeatures, type Sharing, type StoredSnapshot, type StoredVolume, type VolumeRequest, type VolumeSource } from '../../port.ts';
-import { Catalog, idOf } from './catalog.ts';
+import { StorageError, type Backend, type BackendFeatures, type Publishing, type Sharing, type StoredSnapshot, type StoredVolume, type VolumeRequest, type VolumeSource } from '../../port.ts';
+import { Catalog, halvesOf, idOf } from './catalog.ts';
 import type { CephConnection } from './connection.ts';
 import { isErrno } from './errors.ts';
 import { poolsOf } from './filesystem-pools.ts';
-import { mustFit, spaceOf } from './pool-space.ts';
+import { dataPools } from './fence.ts';
+import { PoolSpace, spaceOf } from './pool-space.ts';
+import { Publications } from './publications.ts';
 import { Subvolumes } from './subvolumes.ts';
 import { missingSnapshot, missingVolume, mustHold, mustMatch, roundedBytes, wantedBytes } from './volume-request.ts';
 
@@ -51,12 +53,14 @@ interface Opened {
   readonly dataPool: string;
   readonly volumes: Catalog<VolumeRecord>;
   readonly snapshots: Catalog<SnapshotRecord>;
+  readonly publications: Publications;
 }
 
 /** Quotas are counted in these by clients. */
 const RULE = { unitBytes: 4 * 2 ** 20 };
 /** A copy of nothing takes up to 15 s. */
 const PATIENCE_MS = 45_000;
+const SUBVOLUME = /^vol-[0-9a-f]{40}-[0-9a-f]{8}$/;
 const POLL_MS = 200;
 const ALL: readonly Sharing[] = ['one node', 'many nodes, reading', 'many nodes'];
 
@@ -64,12 +68,20 @@ const ALL: readonly Sharing[] = ['one node', 'many nodes, reading', 'many nodes'
 export class CephfsBackend implements Backend {
   readonly kind = 'cephfs';
   readonly features: BackendFeatures = { snapshots: true, clones: true, growth: 'backend', sharing: { block: [], filesystem: ALL }, parameters: {} };
+  readonly publishing: Publishing = {
+    publish: async (id, node, sharing) => (await this.publications()).publish(id, node, sharing),
+    shutOut: async (id, node) => (await this.publications()).shutOut(id, node),
+    release: async (id, node) => (await this.publications()).release(id, node),
+    published: async (id) => (await this.publications()).published(id),
+  };
   readonly #options: CephfsBackendOptions;
+  readonly #space: PoolSpace;
   readonly #subvolumes: Subvolumes;
   #opened: Promise<Opened> | undefined;
 
   constructor(options: CephfsBackendOptions) {
     this.#options = options;
+    this.#space = new PoolSpace(options.connection);
     this.#subvolumes = new Subvolumes(options);
   }
 
@@ -95,8 +107,9 @@ export class CephfsBackend implements Backend {
   }
 
   async remove(id: string): Promise<void> {
-    const { volumes } = await this.#open();
+    const { volumes, publications } = await this.#open();
     await volumes.turn(id, async () => {
+      await publications.mustBeNobodys(id);
       const known = await volumes.get(id);
       if (known?.state === 'making') return this.#discard(id, known);
       if (known === undefined) return;
@@ -121,7 +134,7 @@ export class CephfsBackend implements Backend {
       const known = await this.#ready(id);
       const wanted = roundedBytes(sizeBytes, RULE);
       if (wanted <= known.sizeBytes) return volumeOf(id, known);
-      await mustFit(this.#options.connection, dataPool, wanted);
+      await this.#space.mustFit(dataPool, wanted);
       await this.#subvolumes.grow(known.subvolume, wanted);
       const record = { ...known, sizeBytes: wanted };
       await volumes.put(id, record);
@@ -165,6 +178,21 @@ export class CephfsBackend implements Backend {
     return (await (await this.#open()).snapshots.all()).flatMap(([id, record]) => (record.state === 'ready' ? [snapshotOf(id, record)] : []));
   }
 
+  async publications(): Promise<Publications> {
+    return (await this.#open()).publications;
+  }
+
+  async remnants(): Promise<readonly string[]> {
+    const opened = await this.#open();
+    const [names, volumes, snapshots] = [await this.#subvolumes.names(), await opened.volumes.all(), await opened.snapshots.all()];
+    const known = new Set([...volumes, ...snapshots].map(([, { subvolume }]) => subvolume));
+    return [
+      ...names.filter((name) => SUBVOLUME.test(name) && !known.has(name)).map((name) => `subvolume ${name} is of no volume`),
+      ...halvesOf('volume', volumes), ...halvesOf('snapshot', snapshots),
+      ...await opened.publications.remnants(new Set(volumes.map(([id]) => id))),
+    ];
+  }
+
   /** Where in the file system a volume is that is there. Rejects with VolumeNotFound. */
   async pathOf(id: string): Promise<string> {
     const { path } = await this.#ready(id);
@@ -175,9 +203,13 @@ export class CephfsBackend implements Backend {
   /** Asks for the file system's pools once it can be asked. */
   #open(): Promise<Opened> {
     const { connection, filesystem } = this.#options;
-    this.#opened ??= poolsOf(connection, filesystem).then(({ metadata, data }) => {
+    this.#opened ??= poolsOf(connection, filesystem).then(({ metadata, data, allData }) => {
       const place = { pool: metadata, namespace: 'yadokari' };
-      return { dataPool: data, volumes: new Catalog(connection, place, 'volumes'), snapshots: new Catalog(connection, place, 'snapshots') };
+      const pools = dataPools(connection, async () => [...allData, metadata].map((pool) => ({ pool })));
+      return {
+        dataPool: data, volumes: new Catalog(connection, place, 'volumes'), snapshots: new Catalog(connection, place, 'snapshots'),
+        publications: new Publications({ connection, place, pools, ensureVolume: (id) => this.#ready(id) }),
+      };
     });
     this.#opened.catch(() => (this.#opened = undefined));
     return this.#opened;
@@ -196,7 +228,7 @@ export class CephfsBackend implements Backend {
     if (before?.state === 'making' && before.sizeBytes === sizeBytes && before.source?.id === source?.id) return before;
     const subvolume = `${idOf('vol', name)}-${randomBytes(4).toString('hex')}`;
     const origin = source === undefined ? undefined : await this.#originOf(source, subvolume, sizeBytes);
-    await mustFit(this.#options.connection, (await this.#open()).dataPool, sizeBytes);
+    await this.#space.mustFit((await this.#open()).dataPool, sizeBytes);
     return { state: 'making', name, subvolume, sizeBytes, ...(source === undefined ? {} : { source }), ...(origin === undefined ? {} : { origin }) };
   }
 
@@ -210,7 +242,6 @@ export class CephfsBackend implements Backend {
   async #make(id: string, record: VolumeRecord): Promise<StoredVolume> {
     const { subvolume, sizeBytes, origin, source } = record;
     try {
-      await this.#subvolumes.ensureGroup();
       if (origin === undefined) await this.#subvolumes.create(subvolume, sizeBytes);
       else await this.#copy(subvolume, origin, sizeBytes);
     } catch (error) {

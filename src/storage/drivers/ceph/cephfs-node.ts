@@ -1,12 +1,17 @@
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf } from '../../../base/errors.ts';
 import { run } from '../../../base/process.ts';
-import { mountAt } from '../../mounts.ts';
+import type { Log } from '../../../base/log.ts';
+import { makeTarget, mountAt } from '../../mounts.ts';
 import { StorageError, type Attachment, type NodeVolumes, type VolumeReference } from '../../port.ts';
-import { writeConf, writeKey, writeKeyring } from './client-files.ts';
+import { askAdmin } from './admin-socket.ts';
+import { writeConf, writeKeyring } from './client-files.ts';
 import type { CephfsBackend } from './cephfs-backend.ts';
 import { endProcesses, leaveContainer, processesOf } from './daemons.ts';
+import type { KernelClients } from './kernel-clients.ts';
+import { lackingOf, program, pythonModule } from './programs.ts';
+import type { Publications } from './publications.ts';
 import type { CephSettings, CephUser } from './settings.ts';
 
 export interface CephfsNodeOptions {
@@ -14,20 +19,18 @@ export interface CephfsNodeOptions {
   readonly folder: string;
   readonly settings: CephSettings & { readonly filesystem: string };
   readonly user: CephUser;
-  readonly kernel: boolean;
+  /** Absent where this kernel cannot mount it, or does not say by which clients it has. */
+  readonly kernel: KernelClients | undefined;
+  /** Name of this node. */
+  readonly node: string;
+  readonly log: Log;
 }
 
 const PROGRAM = 'ceph-fuse';
 const START_MS = 30_000;
 const END_MS = 15_000;
-
-/** Whether this kernel can mount CephFS itself, with its module loaded if need be. */
-export async function kernelMountsCephfs(): Promise<boolean> {
-  const known = async (): Promise<boolean> => (await readFile('/proc/filesystems', 'utf8')).split('\n').some((line) => line.trim().endsWith('\tceph') || line.trim() === 'ceph');
-  if (await known()) return true;
-  await run('modprobe', ['ceph']).catch(() => {});
-  return known();
-}
+/** The file with the path that it is mounted at. */
+const TARGET = 'target';
 
 /**
  * Subvolumes as trees of files of this node: mounted by its kernel, or by a ceph-fuse for each, which goes on when the
@@ -42,26 +45,48 @@ export class CephfsNodeVolumes implements NodeVolumes {
     this.#options = options;
   }
 
-  async attach({ id }: VolumeReference): Promise<Attachment> {
-    const path = await this.#backend.pathOf(id);
-    const { folder, settings, user, kernel } = this.#options;
-    if (kernel) {
-      const options = [`name=${user.user}`, `secretfile=${await writeKey(folder, user)}`, `mds_namespace=${settings.filesystem}`, ...(settings.monitors.every((monitor) => monitor.endsWith(':3300')) ? ['ms_mode=prefer-crc'] : [])];
-      return { kind: 'tree', type: 'ceph', source: `${settings.monitors.map((monitor) => monitor.replace(/^v[12]:/, '')).join(',')}:${path}`, options };
-    }
-    if (!await this.#serves(id)) {
-      await this.#end(id);
-      await this.#serve(id, path).catch(async (error: unknown) => {
+  async attach({ id, mount: wanted }: VolumeReference): Promise<Attachment> {
+    if (wanted === undefined) throw new StorageError('InvalidRequest', `volume ${id} is shared files, and no block device`);
+    const publications = await this.#backend.publications();
+    const [path] = await Promise.all([this.#backend.pathOf(id), publications.mustHave(id, this.#options.node)]);
+    if (!await this.#isServed(id, wanted.target) || !await this.#admit(id, publications)) {
+      // Its target is written down before anything is begun.
+      if (await this.#targetOf(id) !== undefined) await this.#end(id);
+      await this.#serve(id, path, wanted).catch(async (error: unknown) => {
         await this.#end(id);
         throw new StorageError('BackendUnreachable', `volume ${id} cannot be mounted on this node: ${messageOf(error)}`, { cause: error });
       });
+      await this.#admit(id, publications);
     }
-    return { kind: 'tree', type: 'none', source: this.#treeOf(id), options: ['bind'] };
+    return { kind: 'mounted' };
   }
 
-  /** Ceph is not asked: it may be out of reach just now. */
+  lacking(): Promise<string | undefined> {
+    return lackingOf([pythonModule('rados'), this.#options.kernel === undefined ? program(PROGRAM, 'ceph-fuse') : program('mount.ceph', 'ceph-common')]);
+  }
+
+  async attached(): Promise<readonly string[]> {
+    return (await readdir(this.#options.folder).catch(() => [])).filter((name) => name.startsWith('vol-'));
+  }
+
+  /** Ceph need not answer: it may be out of reach just now. */
   async detach(id: string): Promise<void> {
-    if (/^vol-[0-9a-f]{40}$/.test(id)) await this.#end(id);
+    if (!/^vol-[0-9a-f]{40}$/.test(id)) return;
+    await this.#end(id);
+    await this.settle(id);
+  }
+
+  /** Clients of the volume, or of all, that have ended are forgotten. */
+  async settle(id?: string): Promise<void> {
+    const { node, log } = this.#options;
+    try {
+      await (await this.#backend.publications()).settle(node, id, async () => {
+        const found = await Promise.all((await this.attached()).map((name) => this.#clientOf(name)));
+        return found.filter((client) => client !== undefined);
+      });
+    } catch (error) {
+      log.warn({ volume: id, error: messageOf(error) }, 'clients of this node that have ended are still known to Ceph');
+    }
   }
 
   /** The quota is Ceph's, and shows everywhere. */
@@ -69,30 +94,60 @@ export class CephfsNodeVolumes implements NodeVolumes {
     await this.#backend.pathOf(id);
   }
 
-  #treeOf(id: string): string {
-    return join(this.#options.folder, id, 'tree');
+  #askOf(id: string): string {
+    return join(this.#options.folder, id, 'ask');
   }
 
-  async #serves(id: string): Promise<boolean> {
-    return (await processesOf(PROGRAM, this.#treeOf(id))).length > 0 && await mountAt(this.#treeOf(id)) !== undefined;
+  #confOf(id: string): string {
+    return join(this.#options.folder, id, 'ceph.conf');
   }
 
-  async #serve(id: string, path: string): Promise<void> {
-    const { folder, settings, user } = this.#options;
-    const tree = this.#treeOf(id);
-    const [conf, keyring] = [await writeConf(folder, settings), await writeKeyring(folder, user)];
-    await mkdir(tree, { recursive: true, mode: 0o700 });
-    await run(PROGRAM, ['-c', conf, '-k', keyring, '--id', user.user, '--client_fs', settings.filesystem, '--client_mountpoint', path, tree], { timeoutMs: START_MS });
-    await leaveContainer(await processesOf(PROGRAM, tree));
+  /** Where it is mounted, or was to be. */
+  async #targetOf(id: string): Promise<string | undefined> {
+    return readFile(join(this.#options.folder, id, TARGET), 'utf8').catch(() => undefined);
+  }
+
+  async #isServed(id: string, target: string): Promise<boolean> {
+    return await this.#targetOf(id) === target && await mountAt(target) !== undefined && await this.#clientOf(id) !== undefined;
+  }
+
+  /** The address of the client that the volume is mounted by, be it to its full or not; undefined when there is none. */
+  async #clientOf(id: string): Promise<string | undefined> {
+    const { kernel } = this.#options;
+    if (kernel !== undefined) return kernel.clientOf(join(this.#options.folder, id), await this.#targetOf(id));
+    if ((await processesOf(PROGRAM, this.#confOf(id))).length === 0) return undefined;
+    const { addr } = await askAdmin<{ readonly addr: { readonly addr: string; readonly nonce: number } }>(this.#askOf(id), 'status');
+    return `${addr.addr}/${addr.nonce}`;
+  }
+
+  /** False: what is mounted was shut out. Nothing is mounted where nothing may be. */
+  async #admit(id: string, publications: Publications): Promise<boolean> {
+    const client = await this.#clientOf(id);
+    if (client === undefined) return false;
+    return publications.admit(id, this.#options.node, client).catch(async (error: unknown) => {
+      if (error instanceof StorageError && error.code === 'NotAttached') await this.#end(id);
+      throw error;
+    });
+  }
+
+  async #serve(id: string, path: string, { target, flags }: NonNullable<VolumeReference['mount']>): Promise<void> {
+    const { folder, settings, user, kernel } = this.#options;
+    await mkdir(join(folder, id), { recursive: true, mode: 0o700 });
+    await writeFile(join(folder, id, TARGET), target, { mode: 0o600 });
+    await makeTarget(target, 'folder');
+    if (kernel !== undefined) return kernel.mount({ folder: join(folder, id), target, flags, path, settings, user });
+    const [conf, keyring] = [await writeConf(join(folder, id), settings, this.#askOf(id)), await writeKeyring(folder, user)];
+    await run(PROGRAM, ['-c', conf, '-k', keyring, '--id', user.user, '--client_fs', settings.filesystem, '--client_mountpoint', path, ...(flags.length === 0 ? [] : ['-o', flags.join(',')]), target], { timeoutMs: START_MS });
+    await leaveContainer(PROGRAM, conf);
   }
 
   /** Nothing of it is there afterwards, whoever began it. */
   async #end(id: string): Promise<void> {
-    const tree = this.#treeOf(id);
-    const mounted = await mountAt(tree) !== undefined;
-    while (await mountAt(tree) !== undefined) await run('umount', ['--', tree]).catch(() => run('umount', ['--lazy', '--', tree]));
-    await endProcesses(PROGRAM, tree, mounted ? END_MS : 0);
-    while (await mountAt(tree) !== undefined) await run('umount', ['--lazy', '--', tree]);
+    const target = await this.#targetOf(id);
+    // Whoever has unmounted it lets it write what it still has.
+    if (target !== undefined) while (await mountAt(target) !== undefined) await run('umount', ['--', target]).catch(() => run('umount', ['--lazy', '--', target]));
+    await endProcesses(PROGRAM, this.#confOf(id), END_MS);
+    if (target !== undefined) while (await mountAt(target) !== undefined) await run('umount', ['--lazy', '--', target]);
     await rm(join(this.#options.folder, id), { recursive: true, force: true });
   }
 }

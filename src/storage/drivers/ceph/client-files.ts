@@ -2,9 +2,9 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { monHostOf, type CephSettings, type CephUser } from './settings.ts';
 
-/** What programs of Ceph read: where the cluster is, and how long they look for it. */
-export async function writeConf(folder: string, settings: CephSettings, more: Readonly<Record<string, string>> = {}): Promise<string> {
-  const options = { mon_host: monHostOf(settings), client_mount_timeout: '10', log_file: '', admin_socket: '', pid_file: '', ...more };
+/** What programs of Ceph read: where the cluster is, how long they look for it, and where they can be asked. */
+export async function writeConf(folder: string, settings: CephSettings, adminSocket = ''): Promise<string> {
+  const options = { mon_host: monHostOf(settings), client_mount_timeout: '10', log_file: '', admin_socket: adminSocket, pid_file: '' };
   return write(folder, 'ceph.conf', `[global]\n${Object.entries(options).map(([name, value]) => `${name} = ${value}\n`).join('')}`);
 }
 

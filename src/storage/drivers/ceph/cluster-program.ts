@@ -66,17 +66,43 @@ class Calls:
             raise OSError(abs(number), said)
         return out.decode("utf-8")
 
+    def own_addresses(self, **_):
+        return self.cluster.get_addrs()
+
     def fence(self, address, seconds, **_):
         # A number without a point is none to a monitor.
         self.command("mon", {"prefix": "osd blocklist", "blocklistop": "add", "addr": address, "expire": float(seconds)})
         # Whoever is asked by us from now on knows of it.
         self.cluster.wait_for_latest_osdmap()
 
-    def records(self, io, object, **_):
+    def tell_disks(self, io, **_):
+        # Whoever answers has the map that we have. Names are spread over all placement groups.
+        count = json.loads(self.command("mon", {"prefix": "osd pool get", "pool": io.name, "var": "pg_num", "format": "json"}))["pg_num"]
+        asked = []
+        for number in range(64 + 8 * count):
+            done = threading.Event()
+            answered = {}
+            def told(completion, *_, done=done, answered=answered):
+                answered["code"] = completion.get_return_value()
+                done.set()
+            asked.append((io.aio_stat("yadokari.asked.%d" % number, told), done, answered))
+            if len(asked) >= 128:
+                self.await_told(asked.pop(0))
+        for one in asked:
+            self.await_told(one)
+
+    def await_told(self, one):
+        _, done, answered = one
+        if not done.wait(LAST_SECONDS):
+            raise OSError(110, "a disk has not answered")
+        if answered["code"] < 0 and answered["code"] != -2:
+            raise OSError(-answered["code"], "a disk has not answered")
+
+    def records(self, io, object, prefix="", **_):
         found, after = {}, ""
         while True:
             with rados.ReadOpCtx() as op:
-                values, _ = io.get_omap_vals(op, after, "", PAGE)
+                values, _ = io.get_omap_vals(op, after, prefix, PAGE)
                 try:
                     io.operate_read_op(op, object)
                 except rados.ObjectNotFound:
@@ -161,6 +187,10 @@ class Calls:
                 "watchers": [one["addr"] for one in image.watchers_list()],
             }
 
+    def watchers(self, io, name, **_):
+        with self.rbd().Image(io, name, read_only=True) as image:
+            return [one["addr"] for one in image.watchers_list()]
+
     def create_image(self, io, name, sizeBytes, **_):
         self.rbd().RBD().create(io, name, sizeBytes, old_format=False)
 
@@ -180,11 +210,6 @@ class Calls:
     def flatten_image(self, io, name, **_):
         with self.rbd().Image(io, name) as image:
             image.flatten()
-
-    def describe_image(self, io, name, values, **_):
-        with self.rbd().Image(io, name) as image:
-            for key, value in values.items():
-                image.metadata_set(key, value)
 
     def create_snapshot(self, io, name, snapshot, **_):
         with self.rbd().Image(io, name) as image:

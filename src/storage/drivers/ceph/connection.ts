@@ -63,6 +63,8 @@ interface Session {
 /** A connection to a cluster of Ceph that stays. It is made when it is first needed, and again after it was lost. */
 export class CephConnection implements AsyncDisposable {
   readonly log: Log;
+  /** Turns that are just being given back, which whoever wants them next waits for. */
+  readonly unlocks = new Map<string, Promise<void>>();
   readonly #options: ConnectionOptions;
   #session: Session | undefined;
   #next = 1;

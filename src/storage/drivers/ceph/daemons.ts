@@ -27,8 +27,10 @@ export async function endProcesses(program: string, text: string, patienceMs: nu
  * What serves volumes goes on when the driver's container is killed: all that is in the container's cgroup would end
  * with it. Outside of containers there is nothing to do.
  */
-export async function leaveContainer(pids: readonly number[]): Promise<void> {
-  for (const folder of await groupsBeside('/proc/self/cgroup')) {
+export async function leaveContainer(program: string, text: string): Promise<void> {
+  const folders = await groupsBeside('/proc/self/cgroup');
+  const pids = folders.length === 0 ? [] : await processesOf(program, text);
+  for (const folder of folders) {
     // A controller that may not be used, or is not mounted here, ends nothing.
     await mkdir(folder, { recursive: true }).then(async () => {
       for (const pid of pids) await writeFile(join(folder, 'cgroup.procs'), String(pid));

@@ -12,3 +12,17 @@ export async function fence(connection: CephConnection, address: string, seconds
   if (!ADDRESS.test(address)) throw new StorageError('InvalidRequest', `${JSON.stringify(address)} is no address of a client of Ceph; 10.0.0.5:0/123 is one, and 10.0.0.5 is all of a host's`);
   await connection.call('fence', { address, seconds });
 }
+
+/** Pools with the content of volumes. */
+export interface DataPools {
+  /** The disks of all of them know by now who is shut out: until then they would take what was on its way. */
+  told(): Promise<void>;
+}
+
+export function dataPools(connection: CephConnection, pools: () => Promise<readonly { readonly pool: string; readonly namespace?: string }[]>): DataPools {
+  return {
+    told: async () => {
+      for (const place of await pools()) await connection.call('tell_disks', { ...place });
+    },
+  };
+}

@@ -28,9 +28,18 @@ export class Images {
     this.place = place;
   }
 
+  names(): Promise<readonly string[]> {
+    return this.#call<readonly string[]>('images', {});
+  }
+
   /** Undefined when there is no such image, or not all of it. */
   info(name: string): Promise<ImageInfo | undefined> {
     return this.#call<ImageInfo | undefined>('image', { name }).catch(instead(undefined, 'ENOENT'));
+  }
+
+  /** As in ImageInfo, alone; none when there is no such image. */
+  watchers(name: string): Promise<readonly string[]> {
+    return this.#call<readonly string[]>('watchers', { name }).catch(instead([], 'ENOENT'));
   }
 
   async create(name: string, sizeBytes: number): Promise<void> {
@@ -50,11 +59,6 @@ export class Images {
   async flatten(name: string): Promise<void> {
     // Which has no parent any more says so by this.
     await this.#call('flatten_image', { name }, LONG).catch(instead(undefined, 'EINVAL'));
-  }
-
-  /** For people who look at the cluster with its own commands. */
-  async describe(name: string, values: Readonly<Record<string, string>>): Promise<void> {
-    await this.#call('describe_image', { name, values });
   }
 
   /** True: it is gone. False: it is in use, or something depends on it. */

@@ -7,7 +7,7 @@ import { errnoOf, messageOf } from '../../../base/errors.ts';
 import { run } from '../../../base/process.ts';
 import { StorageError } from '../../port.ts';
 import type { Place } from './catalog.ts';
-import type { AttachedImages } from './rbd-node.ts';
+import type { AttachedImages, Door } from './rbd-node.ts';
 import type { CephSettings, CephUser } from './settings.ts';
 
 export interface MappedImagesOptions {
@@ -26,10 +26,13 @@ interface Mapped {
   readonly number: string;
   readonly image: string;
   readonly device: string;
+  /** Address of the kernel's client for it alone. */
+  readonly client: string;
 }
 
 /** Images as devices of the kernel's own: https://docs.kernel.org/admin-guide/abi-testing.html#abi-file-testing-sysfs-bus-rbd. */
 export class MappedImages implements AttachedImages {
+  readonly needed = [];
   readonly #options: MappedImagesOptions;
   readonly #bus: string;
 
@@ -46,15 +49,20 @@ export class MappedImages implements AttachedImages {
     return there();
   }
 
-  async attach(_: string, image: string, readOnly: boolean): Promise<string> {
+  async attach(id: string, image: string, readOnly: boolean, door: Door): Promise<string> {
     const [known] = await this.#mapped((one) => one.image === image);
-    if (known !== undefined) return known.device;
+    if (known !== undefined && await door.admit(known.client)) return known.device;
+    if (known !== undefined) await this.detach(id);
     const text = mapRequest(await addressesOf(this.#options.settings.monitors), this.#options, image, readOnly);
     await writeFile(join(this.#bus, 'add_single_major'), text).catch((error: unknown) => {
       throw new StorageError(errnoOf(error) === 'ENOENT' ? 'VolumeNotFound' : 'BackendUnreachable', `the kernel cannot map image ${image}: ${messageOf(error)}`, { cause: error });
     });
     const [made] = await this.#mapped((one) => one.image === image);
     if (made === undefined) throw new StorageError('Failed', `image ${image} was mapped, and is not there`);
+    await door.admit(made.client).catch(async (error: unknown) => {
+      if (error instanceof StorageError && error.code === 'NotAttached') await this.detach(id);
+      throw error;
+    });
     return made.device;
   }
 
@@ -78,22 +86,30 @@ export class MappedImages implements AttachedImages {
     }
   }
 
+  async attached(): Promise<readonly string[]> {
+    return (await this.#mapped(({ image }) => /^vol-[0-9a-f]+-/.test(image))).map(({ image }) => image.replace(/-[^-]*$/, ''));
+  }
+
+  async clients(): Promise<readonly string[]> {
+    return (await this.#mapped(() => true)).map(({ client }) => client);
+  }
+
   async #mapped(wanted: (one: Mapped) => boolean): Promise<readonly Mapped[]> {
     const { pool, namespace = '' } = this.#options.place;
     const folder = join(this.#bus, 'devices');
     const found = await Promise.all((await readdir(folder)).map(async (number) => {
-      const [name, ofPool, ofNamespace] = await Promise.all(['name', 'pool', 'pool_ns'].map((file) => readFile(join(folder, number, file), 'utf8').then((text) => text.trim(), () => '')));
+      const [name, ofPool, ofNamespace, client = ''] = await Promise.all(['name', 'pool', 'pool_ns', 'client_addr'].map((file) => readFile(join(folder, number, file), 'utf8').then((text) => text.trim(), () => '')));
       if (name === undefined || name === '' || ofPool !== pool || ofNamespace !== namespace) return [];
-      return [{ number, image: name, device: await realpath(`/dev/rbd${number}`).catch(() => `/dev/rbd${number}`) }];
+      return [{ number, image: name, client, device: await realpath(`/dev/rbd${number}`).catch(() => `/dev/rbd${number}`) }];
     }));
     return found.flat().filter(wanted);
   }
 }
 
-/** What the kernel is told; nobody but it sees this. Its newer protocol is to be asked for. */
+/** What the kernel is told; nobody but it sees this. Its newer protocol is to be asked for, and a client of its own, which can be shut out alone. */
 export function mapRequest(addresses: readonly string[], { place: { pool, namespace }, user: { user, key } }: MappedImagesOptions, image: string, readOnly: boolean): string {
   const newer = addresses.every((address) => address.endsWith(':3300'));
-  const options = [`name=${user}`, `secret=${key}`, ...(readOnly ? ['ro'] : []), ...(newer ? ['ms_mode=prefer-crc'] : []), ...(namespace === undefined ? [] : [`_pool_ns=${namespace}`])];
+  const options = [`name=${user}`, `secret=${key}`, 'noshare', ...(readOnly ? ['ro'] : []), ...(newer ? ['ms_mode=prefer-crc'] : []), ...(namespace === undefined ? [] : [`_pool_ns=${namespace}`])];
   return `${addresses.join(',')} ${options.join(',')} ${pool} ${image} -`;
 }
 

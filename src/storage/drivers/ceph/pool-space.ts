@@ -13,8 +13,30 @@ export async function spaceOf(connection: CephConnection, pool: string): Promise
   return { storedBytes: found.stats.stored, availableBytes: found.stats.max_avail };
 }
 
-/** Space is taken as it is written to, so volumes may promise more together than there is; none alone may. */
-export async function mustFit(connection: CephConnection, pool: string, wantedBytes: number): Promise<void> {
-  const { storedBytes, availableBytes } = await spaceOf(connection, pool);
-  if (wantedBytes > storedBytes + availableBytes) throw new StorageError('NoSpace', `${wantedBytes} bytes are wanted, and pool ${pool} has ${storedBytes + availableBytes} in all`);
+/** Ceph itself sums up what its disks have every few seconds only. */
+const KNOWN_MS = 2000;
+
+/** What pools can take in all, asked for once in two seconds whoever wants to know. */
+export class PoolSpace {
+  readonly #connection: CephConnection;
+  readonly #known = new Map<string, { readonly totalBytes: Promise<number>; readonly atMs: number }>();
+
+  constructor(connection: CephConnection) {
+    this.#connection = connection;
+  }
+
+  /** Space is taken as it is written to, so volumes may promise more together than there is; none alone may. */
+  async mustFit(pool: string, wantedBytes: number): Promise<void> {
+    const totalBytes = await this.#totalBytes(pool);
+    if (wantedBytes > totalBytes) throw new StorageError('NoSpace', `${wantedBytes} bytes are wanted, and pool ${pool} has ${totalBytes} in all`);
+  }
+
+  #totalBytes(pool: string): Promise<number> {
+    const known = this.#known.get(pool);
+    if (known !== undefined && performance.now() - known.atMs < KNOWN_MS) return known.totalBytes;
+    const totalBytes = spaceOf(this.#connection, pool).then(({ storedBytes, availableBytes }) => storedBytes + availableBytes);
+    this.#known.set(pool, { totalBytes, atMs: performance.now() });
+    totalBytes.catch(() => this.#known.delete(pool));
+    return totalBytes;
+  }
 }

@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { StorageError, type Backend, type BackendFeatures, type StoredSnapshot, type StoredVolume, type VolumeRequest, type VolumeSource } from '../../port.ts';
-import { Catalog, idOf, type Place } from './catalog.ts';
+import { Catalog, halvesOf, idOf, type Place } from './catalog.ts';
 import type { CephConnection } from './connection.ts';
 import { isErrno } from './errors.ts';
 import { Images } from './images.ts';
-import { mustFit, spaceOf } from './pool-space.ts';
+import { dataPools } from './fence.ts';
+import { PoolSpace, spaceOf } from './pool-space.ts';
+import { Publications } from './publications.ts';
 import { RemovedImages } from './removed-images.ts';
 import { missingSnapshot, missingVolume, mustHold, mustMatch, roundedBytes, wantedBytes } from './volume-request.ts';
 
@@ -34,11 +36,14 @@ interface SnapshotRecord {
 interface Origin {
   readonly image: string;
   readonly snapshot: string;
+  /** Of the snapshot, where it cannot change any more. */
+  readonly sizeBytes?: number;
   readonly passing: boolean;
 }
 
 const RULE = { unitBytes: 2 ** 20 };
 const FLATTEN = ['never', 'always'];
+const IMAGE = /^vol-[0-9a-f]{40}-[0-9a-f]{8}$/;
 
 /**
  * Volumes that are images of a pool of Ceph. Copies share content with what they are of: an image whose volume was
@@ -53,8 +58,10 @@ export class RbdBackend implements Backend {
     sharing: { block: ['one node', 'many nodes, reading', 'many nodes'], filesystem: ['one node', 'many nodes, reading'] },
     parameters: { flatten: (value) => (FLATTEN.includes(value) ? undefined : `it must be ${FLATTEN.join(' or ')}`) },
   };
+  readonly publishing: Publications;
   readonly #connection: CephConnection;
   readonly #place: Place;
+  readonly #space: PoolSpace;
   readonly #images: Images;
   readonly #removed: RemovedImages;
   readonly #volumes: Catalog<VolumeRecord>;
@@ -63,10 +70,12 @@ export class RbdBackend implements Backend {
   constructor(connection: CephConnection, place: Place) {
     this.#connection = connection;
     this.#place = place;
+    this.#space = new PoolSpace(connection);
     this.#images = new Images(connection, place);
     this.#removed = new RemovedImages(connection, this.#images);
     this.#volumes = new Catalog(connection, place, 'volumes');
     this.#snapshots = new Catalog(connection, place, 'snapshots');
+    this.publishing = new Publications({ connection, place, pools: dataPools(connection, async () => [place]), ensureVolume: (id) => this.#ready(id) });
   }
 
   async probe(): Promise<void> {
@@ -92,6 +101,7 @@ export class RbdBackend implements Backend {
     const image = await this.#volumes.turn(id, async () => {
       const known = await this.#volumes.get(id);
       if (known === undefined) return undefined;
+      await this.publishing.mustBeNobodys(id);
       const { watchers = [] } = await this.#images.info(known.image) ?? {};
       if (watchers.length > 0 && known.state === 'ready') throw new StorageError('VolumeInUse', `volume ${id} is attached: image ${known.image} is open at ${watchers.join(', ')}`);
       await this.#volumes.put(id, { ...known, state: 'removing' });
@@ -115,7 +125,7 @@ export class RbdBackend implements Backend {
       const known = await this.#ready(id);
       const wanted = roundedBytes(sizeBytes, RULE);
       if (wanted <= known.sizeBytes) return volumeOf(id, known);
-      await mustFit(this.#connection, this.#place.pool, wanted);
+      await this.#space.mustFit(this.#place.pool, wanted);
       await this.#images.grow(known.image, wanted);
       const record = { ...known, sizeBytes: wanted };
       await this.#volumes.put(id, record);
@@ -159,14 +169,33 @@ export class RbdBackend implements Backend {
     return (await this.#snapshots.all()).flatMap(([id, record]) => (record.state === 'ready' ? [snapshotOf(id, record)] : []));
   }
 
+  async remnants(): Promise<readonly string[]> {
+    await this.#removed.sweep(undefined);
+    const [images, volumes, snapshots, removed] = [await this.#images.names(), await this.#volumes.all(), await this.#snapshots.all(), await this.#removed.names()];
+    const known = new Set([...volumes.map(([, { image }]) => image), ...snapshots.map(([, { image }]) => image), ...removed]);
+    return [
+      ...images.filter((image) => IMAGE.test(image) && !known.has(image)).map((image) => `image ${image} is of no volume`),
+      ...halvesOf('volume', volumes), ...halvesOf('snapshot', snapshots),
+      ...await this.publishing.remnants(new Set(volumes.map(([id]) => id))),
+    ];
+  }
+
   /** The image of a volume that is there, and what it has by now. Rejects with VolumeNotFound. */
   async imageOf(id: string): Promise<{ readonly image: string; readonly sizeBytes: number }> {
     return this.#ready(id);
   }
 
-  /** Addresses of those who have the volume open for writing; for fencing. */
-  async clientsOf(id: string): Promise<readonly string[]> {
-    return (await this.#images.info((await this.#ready(id)).image))?.watchers ?? [];
+  /** The client of this node that has the image open once it was opened; nobody else opens it meanwhile. Rejects with Failed where none is seen. */
+  async clientOf(id: string, image: string, open: () => Promise<void>): Promise<string> {
+    return this.#volumes.turn(id, async () => {
+      const [before, own] = await Promise.all([this.#images.watchers(image), this.#connection.call<string>('own_addresses', {})]);
+      await open();
+      // Others open it for a moment only, to change or to copy it.
+      const added = (await this.#images.watchers(image)).filter((address) => !before.includes(address) && !own.includes(address));
+      const [client, ...others] = added.length < 2 ? added : (await this.#images.watchers(image)).filter((address) => added.includes(address));
+      if (client === undefined || others.length > 0) throw new StorageError('Failed', `Ceph shows ${client === undefined ? 'nobody' : `${others.length + 1} clients`} at image ${image} after it was opened`);
+      return client;
+    });
   }
 
   async #ready(id: string): Promise<VolumeRecord> {
@@ -181,7 +210,7 @@ export class RbdBackend implements Backend {
     const sizeBytes = wantedBytes(request, RULE);
     const image = `${idOf('vol', name)}-${randomBytes(4).toString('hex')}`;
     const origin = source === undefined ? undefined : await this.#originOf(source, image, sizeBytes);
-    await mustFit(this.#connection, this.#place.pool, sizeBytes);
+    await this.#space.mustFit(this.#place.pool, sizeBytes);
     return { state: 'making', name, image, sizeBytes, ...(source === undefined ? {} : { source }), ...(origin === undefined ? {} : { origin }) };
   }
 
@@ -189,16 +218,15 @@ export class RbdBackend implements Backend {
     const known = kind === 'volume' ? await this.#ready(id) : await this.#snapshots.get(id);
     if (known?.state !== 'ready') throw missingSnapshot(id);
     mustHold(wanted, known.sizeBytes);
-    return kind === 'volume' ? { image: known.image, snapshot: `for-${copy}`, passing: true } : { image: known.image, snapshot: id, passing: false };
+    return kind === 'volume' ? { image: known.image, snapshot: `for-${copy}`, passing: true } : { image: known.image, snapshot: id, passing: false, sizeBytes: known.sizeBytes };
   }
 
   async #make(id: string, record: VolumeRecord, flatten: boolean): Promise<void> {
-    const { image, name, sizeBytes, source, origin } = record;
+    const { image, sizeBytes, source, origin } = record;
     await this.#volumes.put(id, record);
     try {
       if (origin === undefined) await this.#images.create(image, sizeBytes);
       else await this.#copy(origin, image, sizeBytes, flatten);
-      await this.#images.describe(image, { 'yadokari.name': name, ...(source === undefined ? {} : { 'yadokari.source': `${source.kind} ${source.id}` }) });
     } catch (error) {
       await this.#discard(id, record);
       if (isErrno(error, 'ENOENT') && source !== undefined) throw source.kind === 'volume' ? missingVolume(source.id) : missingSnapshot(source.id);
@@ -211,7 +239,7 @@ export class RbdBackend implements Backend {
     if (origin.passing) await this.#images.snapshot(origin.image, origin.snapshot);
     await this.#images.clone(origin.image, origin.snapshot, image);
     if (origin.passing) await this.#images.removeSnapshot(origin.image, origin.snapshot);
-    await this.#images.grow(image, sizeBytes);
+    if (sizeBytes !== origin.sizeBytes) await this.#images.grow(image, sizeBytes);
     if (flatten) await this.#images.flatten(image);
   }
 

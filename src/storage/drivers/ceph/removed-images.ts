@@ -19,13 +19,17 @@ export class RemovedImages {
     this.#records = new Catalog(connection, images.place, 'removed');
   }
 
+  async names(): Promise<readonly string[]> {
+    return (await this.#records.all()).map(([name]) => name);
+  }
+
   async add(image: string): Promise<void> {
     await this.#records.put(image, {});
   }
 
   /** Tries this one, and some of those that are left. Nobody misses any of them: what cannot go now is tried again. */
   async sweep(image: string | undefined): Promise<void> {
-    const left = (await this.#records.all()).map(([name]) => name).filter((name) => name !== image);
+    const left = (await this.names()).filter((name) => name !== image);
     const first = Math.floor(Math.random() * left.length);
     const others = [...left.slice(first), ...left.slice(0, first)].slice(0, TRIED);
     for (const next of [...(image === undefined ? [] : [image]), ...others]) {

@@ -1,5 +1,5 @@
 import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '../../../base/errors.ts';
 import { run } from '../../../base/process.ts';
@@ -8,7 +8,8 @@ import { StorageError } from '../../port.ts';
 import type { Place } from './catalog.ts';
 import { writeConf, writeKey } from './client-files.ts';
 import { endProcesses, leaveContainer, processesOf } from './daemons.ts';
-import type { AttachedImages } from './rbd-node.ts';
+import { program, qemuOfCeph } from './programs.ts';
+import type { AttachedImages, Door } from './rbd-node.ts';
 import { qmp } from './qmp.ts';
 import type { CephSettings, CephUser } from './settings.ts';
 
@@ -21,6 +22,10 @@ export interface ServedImagesOptions {
 }
 
 const PROGRAM = 'qemu-storage-daemon';
+/** The file with the address of its client. */
+const CLIENT = 'client';
+/** The file with the name of its loop device, and the number that the kernel gave to this use of it. */
+const LOOP = 'loop';
 const START_MS = 30_000;
 /** Until it has written and closed all. */
 const END_MS = 15_000;
@@ -32,23 +37,26 @@ const SIZE_MS = 10_000;
  * goes on when the driver ends. What is in its folder, and who runs for that, is all that is known.
  */
 export class ServedImages implements AttachedImages {
+  readonly needed = [program(PROGRAM, 'qemu-system-common'), qemuOfCeph];
   readonly #options: ServedImagesOptions;
 
   constructor(options: ServedImagesOptions) {
     this.#options = options;
   }
 
-  async attach(id: string, image: string, readOnly: boolean): Promise<string> {
+  async attach(id: string, image: string, readOnly: boolean, door: Door): Promise<string> {
     const folder = this.#folderOf(id);
-    if (!await this.#serves(folder)) {
-      await this.#end(folder);
-      await this.#serve(folder, image).catch(async (error: unknown) => {
-        await this.#end(folder);
-        throw new StorageError('BackendUnreachable', `image ${image} cannot be opened on this node: ${messageOf(error)}`, { cause: error });
-      });
+    const client = await this.#clientIn(folder);
+    const isAdmitted = client !== undefined && await this.#admit(folder, client, door);
+    if (!isAdmitted) {
+      // The folder is made first, and goes last.
+      if (await stat(folder).then(() => true, () => false)) await this.#end(folder);
+      await this.#admit(folder, await this.#open(folder, image, door), door);
     }
     const [known] = await loopsOf(folder);
-    return known ?? (await run('losetup', ['--find', '--show', '--direct-io=on', ...(readOnly ? ['--read-only'] : []), join(folder, 'data')])).trim();
+    const device = known ?? (await run('losetup', ['--find', '--show', '--direct-io=on', ...(readOnly ? ['--read-only'] : []), join(folder, 'data')])).trim();
+    await noteLoop(folder, device);
+    return device;
   }
 
   async detach(id: string): Promise<void> {
@@ -61,6 +69,43 @@ export class ServedImages implements AttachedImages {
     await qmp(join(folder, 'qmp.sock'), { execute: 'block_resize', arguments: { 'node-name': 'image', size: sizeBytes } });
     await this.#shows(join(folder, 'data'), sizeBytes);
     for (const device of await loopsOf(folder)) await run('losetup', ['--set-capacity', device]);
+  }
+
+  attached(): Promise<readonly string[]> {
+    return readdir(this.#options.folder).catch(() => []);
+  }
+
+  async clients(): Promise<readonly string[]> {
+    const names = await this.attached();
+    const found = await Promise.all(names.map((name) => this.#clientIn(join(this.#options.folder, name), { answering: false })));
+    return found.filter((client) => client !== undefined);
+  }
+
+  /** The address of its client, where one serves what is in the folder. */
+  async #clientIn(folder: string, { answering = true } = {}): Promise<string | undefined> {
+    const client = await readFile(join(folder, CLIENT), 'utf8').catch(() => undefined);
+    if (client === undefined) return undefined;
+    const running = answering ? await this.#serves(folder) : (await processesOf(PROGRAM, `${folder}/`)).length > 0;
+    return running ? client : undefined;
+  }
+
+  /** Nothing is there of what may not be. */
+  async #admit(folder: string, client: string, door: Door): Promise<boolean> {
+    return door.admit(client).catch(async (error: unknown) => {
+      if (error instanceof StorageError && error.code === 'NotAttached') await this.#end(folder);
+      throw error;
+    });
+  }
+
+  async #open(folder: string, image: string, door: Door): Promise<string> {
+    try {
+      const client = await door.clientOf(() => this.#serve(folder, image));
+      await writeFile(join(folder, CLIENT), client, { mode: 0o600 });
+      return client;
+    } catch (error) {
+      await this.#end(folder);
+      throw new StorageError('BackendUnreachable', `image ${image} cannot be opened on this node: ${messageOf(error)}`, { cause: error });
+    }
   }
 
   #folderOf(id: string): string {
@@ -92,7 +137,7 @@ export class ServedImages implements AttachedImages {
       '--chardev', `socket,id=control,server=on,wait=off,path=${join(folder, 'qmp.sock')}`,
       '--monitor', 'control',
     ], { timeoutMs: START_MS });
-    await leaveContainer(await processesOf(PROGRAM, `${folder}/`));
+    await leaveContainer(PROGRAM, `${folder}/`);
     // It has read it by now.
     await rm(key);
   }
@@ -110,10 +155,36 @@ export class ServedImages implements AttachedImages {
   }
 }
 
-/** Devices of what is in the folder. */
+/** For whoever cleans up after a node that has died: what such a device is of is not to be seen any more by then. */
+async function noteLoop(folder: string, device: string): Promise<void> {
+  const sequence = await readFile(`/sys/block/${basename(device)}/diskseq`, 'utf8').catch(() => '');
+  await writeFile(join(folder, LOOP), `${device} ${sequence.trim()}`, { mode: 0o600 });
+}
+
+/**
+ * Devices of what is in the folder: the one that was written down, or those of its path. Where nodes share a kernel others
+ * have files of the same path, on other devices. Only what may be ours is opened: one that hangs holds up who opens it.
+ */
 async function loopsOf(folder: string): Promise<readonly string[]> {
-  const lines = (await run('losetup', ['--noheadings', '--list', '--raw', '--output', 'NAME,BACK-FILE'])).split('\n');
-  return lines.flatMap((line) => (line.includes(` ${folder}/`) ? [line.split(' ')[0] ?? ''] : []));
+  const [known] = (await readFile(join(folder, LOOP), 'utf8').catch(() => '')).split(' ');
+  if (known !== undefined && known !== '') {
+    const file = await fileBehind(known);
+    // What is unmounted already has no path.
+    return file === '/' || file?.startsWith(`${folder}/`) === true ? [known] : [];
+  }
+  const number = (await mountAt(join(folder, 'data')))?.device;
+  if (number === undefined) return [];
+  const names = (await readdir('/sys/block')).filter((name) => name.startsWith('loop')).map((name) => `/dev/${name}`);
+  const found = await Promise.all(names.map(async (name) => ((await fileBehind(name))?.startsWith(`${folder}/`) === true && await numberBehind(name) === number ? [name] : [])));
+  return found.flat();
+}
+
+async function fileBehind(device: string): Promise<string | undefined> {
+  return readFile(`/sys/block/${basename(device)}/loop/backing_file`, 'utf8').then((text) => text.trim(), () => undefined);
+}
+
+async function numberBehind(device: string): Promise<string> {
+  return (await run('losetup', ['--noheadings', '--list', '--raw', '--output', 'BACK-MAJ:MIN', device])).replaceAll('\\x20', '').trim();
 }
 
 /** A mount namespace that somebody made meanwhile has a copy of each mount, and keeps it. */

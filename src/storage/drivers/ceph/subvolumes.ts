@@ -1,5 +1,5 @@
 import type { CephConnection } from './connection.ts';
-import { CephError, ERRNO, instead } from './errors.ts';
+import { CephError, ERRNO, instead, isErrno } from './errors.ts';
 
 export interface SubvolumesOptions {
   readonly connection: CephConnection;
@@ -17,13 +17,19 @@ export class Subvolumes {
     this.#options = options;
   }
 
-  async ensureGroup(): Promise<void> {
-    await this.#command('subvolumegroup create', {});
+  /** Whoever is in a pod may write to its root. The first of its group makes that too. */
+  async create(name: string, sizeBytes: number): Promise<void> {
+    const make = () => this.#command('subvolume create', { sub_name: name, size: sizeBytes, mode: '777' });
+    await make().catch(async (error: unknown) => {
+      if (!isErrno(error, 'ENOENT')) throw error;
+      await this.#command('subvolumegroup create', {});
+      await make();
+    });
   }
 
-  /** Whoever is in a pod may write to its root. */
-  async create(name: string, sizeBytes: number): Promise<void> {
-    await this.#command('subvolume create', { sub_name: name, size: sizeBytes, mode: '777' });
+  async names(): Promise<readonly string[]> {
+    const found = await this.#command<readonly { readonly name: string }[]>('subvolume ls', {}).catch(instead([], 'ENOENT'));
+    return found.map(({ name }) => name);
   }
 
   async pathOf(name: string): Promise<string> {

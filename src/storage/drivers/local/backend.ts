@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, rename, rm, stat, statfs, truncate, writeFile
 import { join } from 'node:path';
 import { errnoOf } from '../../../base/errors.ts';
 import { run } from '../../../base/process.ts';
-import { StorageError, type Backend, type BackendFeatures, type StoredSnapshot, type StoredVolume, type VolumeRequest, type VolumeSource } from '../../port.ts';
+import { StorageError, TOPOLOGY_NODE, type Backend, type BackendFeatures, type StoredSnapshot, type StoredVolume, type VolumeRequest, type VolumeSource } from '../../port.ts';
 import type { LoopDevices } from './loop-devices.ts';
 
 export interface LocalBackendOptions {
@@ -13,8 +13,6 @@ export interface LocalBackendOptions {
   readonly node: string;
   readonly loops: LoopDevices;
 }
-
-const TOPOLOGY_NODE = 'topology.yadokari.dev/node';
 
 interface VolumeRecord {
   readonly name: string;

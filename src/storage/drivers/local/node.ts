@@ -21,6 +21,12 @@ export class LocalNodeVolumes implements NodeVolumes {
     await this.#loops.detach(this.#backend.dataOf(id));
   }
 
+  async attached(): Promise<readonly string[]> {
+    const volumes = await this.#backend.list();
+    const devices = await Promise.all(volumes.map(({ id }) => this.#loops.of(this.#backend.dataOf(id))));
+    return volumes.flatMap(({ id }, index) => ((devices[index]?.length ?? 0) > 0 ? [id] : []));
+  }
+
   async refresh({ id }: VolumeReference, sizeBytes: number): Promise<void> {
     await this.#existing(id);
     await this.#backend.expand(id, sizeBytes);

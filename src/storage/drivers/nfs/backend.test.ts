@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { NfsBackend } from './backend.ts';
 import { takenOf } from './btrfs-ground.ts';
+import type { NodeState } from '../../port.ts';
 import { PlainGround } from './plain-ground.ts';
 import { Shelf } from './shelf.ts';
 
@@ -13,11 +14,13 @@ const MI = 2 ** 20;
 describe('volumes that are folders of an NFS server', () => {
   let folder: string;
   let backend: NfsBackend;
+  let state: NodeState;
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'yado-nfs-'));
+    state = 'ready';
     const ground = new PlainGround(folder);
-    const site = { ground, ready: async () => ground, probe: async () => {}, publish: async () => {}, withdraw: async () => {}, forget: () => {}, close: async () => {} };
-    backend = new NfsBackend({ site, volumes: new Shelf(join(folder, 'volumes')), snapshots: new Shelf(join(folder, 'snapshots')) });
+    const site = { ground, ready: async () => ground, probe: async () => {}, publish: async () => {}, withdraw: async () => {}, conceal: async () => {}, keepsLostNodes: true, forget: () => {}, close: async () => {} };
+    backend = new NfsBackend({ site, volumes: new Shelf(join(folder, 'volumes')), snapshots: new Shelf(join(folder, 'snapshots')), stateOf: async () => state });
     await mkdir(join(folder, 'volumes'));
   });
   afterEach(() => rm(folder, { recursive: true }));
@@ -51,7 +54,7 @@ describe('volumes that are folders of an NFS server', () => {
     assert.deepEqual(await readdir(join(folder, 'volumes')), []);
   });
 
-  it('grow in their records, and have no snapshots, clones and lists of clients', async () => {
+  it('grow in their records, and have no snapshots and clones', async () => {
     const { id } = await create('a');
     assert.equal((await backend.expand(id, 3 * MI)).sizeBytes, 3 * MI);
     assert.equal((await backend.expand(id, MI)).sizeBytes, 3 * MI);
@@ -59,8 +62,29 @@ describe('volumes that are folders of an NFS server', () => {
     assert.deepEqual([backend.features.snapshots, backend.features.clones], [false, false]);
     await fails(backend.snapshot(id, 's'), 'Unsupported');
     await fails(create('b', { sizeBytes: 4 * MI, source: { kind: 'volume', id } }), 'Unsupported');
-    await fails(backend.allow(id, '10.0.0.1'), 'Unsupported');
     assert.deepEqual(await readdir(join(folder, 'volumes')), [id]);
+  });
+
+  it('are for one node after the other, and stay with one that does not answer, as nobody keeps it from them', async () => {
+    const { id } = await create('a');
+    const { publishing } = backend;
+    for (let twice = 0; twice < 2; twice += 1) await publishing.publish(id, 'n1', 'one node');
+    await assert.rejects(publishing.publish(id, 'n2', 'one node'), { code: 'VolumeInUse', message: /is published to node n1/ });
+    await assert.rejects(publishing.publish(id, 'n2', 'many nodes'), { code: 'VolumeInUse' });
+    await fails(backend.remove(id), 'VolumeInUse');
+    state = 'silent';
+    await assert.rejects(publishing.shutOut(id, 'n1'), { code: 'VolumeInUse', message: /n1 does not answer.*lostNodes: Release/ });
+    for (const next of ['gone', 'ready'] as const) {
+      state = next;
+      assert.equal(await publishing.shutOut(id, 'n1'), undefined);
+    }
+    await publishing.release(id, 'n1');
+    for (const node of ['n2', 'n3']) await publishing.publish(id, node, 'many nodes');
+    assert.deepEqual([...await publishing.published()], [[id, ['n2', 'n3']]]);
+    for (const node of ['n2', 'n3']) await publishing.release(id, node);
+    assert.deepEqual([...await publishing.published(id)], []);
+    await backend.remove(id);
+    await fails(publishing.publish(id, 'n1', 'one node'), 'VolumeNotFound');
   });
 
   it('say which modes there are', () => {

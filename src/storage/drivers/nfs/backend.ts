@@ -1,8 +1,8 @@
-import { StorageError, type Backend, type BackendFeatures, type StoredSnapshot, type StoredVolume, type VolumeRequest, type VolumeSource } from '../../port.ts';
-import { allowed, withdrawn, type Access } from './access.ts';
+import { StorageError, type Backend, type BackendFeatures, type NodeState, type StoredSnapshot, type StoredVolume, type VolumeRequest, type VolumeSource } from '../../port.ts';
 import type { Ground } from './ground.ts';
-import { checked, idOf } from './ids.ts';
-import { InTurn } from './in-turn.ts';
+import { checked, idOf, nodeOf } from './ids.ts';
+import { InTurn } from '../../in-turn.ts';
+import { Publications } from './publications.ts';
 import type { Shelf } from './shelf.ts';
 import type { Published, Site, SnapshotRecord, VolumeRecord } from './site.ts';
 
@@ -10,6 +10,8 @@ export interface NfsBackendOptions {
   readonly site: Site;
   readonly volumes: Shelf<VolumeRecord>;
   readonly snapshots: Shelf<SnapshotRecord>;
+  /** What is known of a node by its name. */
+  readonly stateOf: (node: string) => Promise<NodeState>;
 }
 
 const BLOCK_BYTES = 4096;
@@ -22,15 +24,17 @@ const DEFAULT_MODE = '0777';
 /** Volumes that are trees on an NFS server: each a folder, or a subvolume, with a record of it beside. */
 export class NfsBackend implements Backend {
   readonly kind = 'nfs';
+  readonly publishing: Publications;
   readonly #site: Site;
   readonly #volumes: Shelf<VolumeRecord>;
   readonly #snapshots: Shelf<SnapshotRecord>;
   readonly #inTurn = new InTurn();
 
-  constructor({ site, volumes, snapshots }: NfsBackendOptions) {
+  constructor({ site, volumes, snapshots, stateOf }: NfsBackendOptions) {
     this.#site = site;
     this.#volumes = volumes;
     this.#snapshots = snapshots;
+    this.publishing = new Publications({ site, volumes, inTurn: this.#inTurn, stateOf });
   }
 
   /** Snapshots and clones are there where the folder's file system has them. */
@@ -53,8 +57,8 @@ export class NfsBackend implements Backend {
       const ground = await this.#ready(signal);
       const known = await this.#volumes.get(id) ?? await this.#make(id, request, ground);
       mustBeAsAsked(known, request);
-      await this.#volumes.settle();
-      await this.#site.publish(known);
+      // Exports follow from what is on the disk: whichever of the two is done first.
+      await Promise.all([this.#volumes.settle(), this.#site.publish(known)]);
       return told(known);
     });
   }
@@ -62,6 +66,8 @@ export class NfsBackend implements Backend {
   async remove(id: string, signal?: AbortSignal): Promise<void> {
     return this.#inTurn.run(checked(id), async () => {
       const ground = await this.#ready(signal);
+      const holders = (await this.#volumes.get(id))?.holders ?? [];
+      if (holders.length > 0) throw new StorageError('VolumeInUse', `volume ${id} is published to node ${holders.map(({ node }) => nodeOf(node).name).join(', ')}`);
       await this.#site.withdraw(id);
       await this.#volumes.remove(id, ground);
       this.#site.forget(id);
@@ -123,25 +129,9 @@ export class NfsBackend implements Backend {
     return this.#snapshots.list();
   }
 
-  /** From now on this client may mount and use the volume, as configured ones may. */
-  allow(id: string, address: string): Promise<void> {
-    return this.#change(id, (access) => allowed(access, address));
-  }
-
-  /** From now on whatever this client asks for is refused, also in what it has mounted and opened. */
-  withdraw(id: string, address: string): Promise<void> {
-    return this.#change(id, (access) => withdrawn(access, address));
-  }
-
-  async #change(id: string, change: (access: Access) => Access): Promise<void> {
-    return this.#inTurn.run(checked(id), async () => {
-      await this.#ready();
-      const known = await this.#existing(id);
-      if (known.access === undefined) throw new StorageError('Unsupported', 'who may mount a volume is decided on the NFS server, which is not managed here');
-      const volume = { ...known, access: change(known.access) };
-      await this.#volumes.rewrite(id, volume);
-      await this.#site.publish(volume);
-    });
+  async remnants(signal?: AbortSignal): Promise<readonly string[]> {
+    await this.#ready(signal);
+    return [...await this.#volumes.halves(), ...await this.#snapshots.halves()].map((name) => `${name} was made or removed by half`);
   }
 
   async #make(id: string, { sizeBytes, limitBytes = Infinity, name, source, parameters }: VolumeRequest, ground: Ground): Promise<Published> {

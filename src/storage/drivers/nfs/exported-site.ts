@@ -5,7 +5,7 @@ import { errnoOf, messageOf } from '../../../base/errors.ts';
 import { run } from '../../../base/process.ts';
 import { mount, mountAt, unmount } from '../../mounts.ts';
 import { StorageError } from '../../port.ts';
-import { InTurn } from './in-turn.ts';
+import { InTurn } from '../../in-turn.ts';
 import { PlainGround } from './plain-ground.ts';
 import { ensureNfsClient } from './nfs-client.ts';
 import { mountOf, portOf } from './nfs-mount.ts';
@@ -60,7 +60,12 @@ export class ExportedSite implements Site {
 
   async publish(): Promise<void> {}
   async withdraw(): Promise<void> {}
+  async conceal(): Promise<void> {}
   forget(): void {}
+
+  get keepsLostNodes(): boolean {
+    return this.#settings.lostNodes === 'Keep';
+  }
 
   async close(): Promise<void> {
     await unmount(this.#mounted).catch(() => {});

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { errnoOf } from '../../../base/errors.ts';
 import { StorageError } from '../../port.ts';
 import { ensureAnswers } from './reachable.ts';
-import type { GaneshaFiles } from './settings.ts';
+import type { GaneshaFiles } from './ganesha-files.ts';
 
 /** Lines of its log, in this order, about one reading of its exports. */
 const BEGUN = 'Received SIGHUP';

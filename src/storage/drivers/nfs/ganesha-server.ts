@@ -7,7 +7,7 @@ import type { Log } from '../../../base/log.ts';
 import { messageOf } from '../../../base/errors.ts';
 import { StorageError } from '../../port.ts';
 import { ensureAnswers } from './reachable.ts';
-import type { GaneshaFiles } from './settings.ts';
+import { ganeshaFiles, type GaneshaFiles } from './ganesha-files.ts';
 
 export interface GaneshaServerOptions {
   /** Its configuration, pid, log and what it remembers of clients; outlives it. */
@@ -122,11 +122,6 @@ export class GaneshaServer implements AsyncDisposable {
       });
     }
   }
-}
-
-/** Where a server in this folder has what whoever makes volumes needs of it. */
-export function ganeshaFiles(folder: string): GaneshaFiles {
-  return { exports: join(folder, 'exports'), pidFile: join(folder, 'ganesha.pid'), logFile: join(folder, 'ganesha.log') };
 }
 
 function configText({ folder, address, port, leaseSeconds = LEASE_SECONDS }: GaneshaServerOptions, plugins: string): string {

@@ -30,6 +30,12 @@ export function exportIdOf(id: string, taken: ReadonlySet<number>): number {
   throw new StorageError('NoSpace', `nfs-ganesha has no more than ${EXPORT_IDS} exports`);
 }
 
+/** A node as the server knows it: its name, and its address where that matters. */
+export function nodeOf(id: string): { readonly name: string; readonly address?: string } {
+  const [name = '', address] = id.split('/');
+  return { name, ...(address === undefined ? {} : { address }) };
+}
+
 function digest(text: string, length: number): string {
   return createHash('sha256').update(text).digest('hex').slice(0, length);
 }

@@ -73,6 +73,11 @@ export class ManagedSite implements Site {
     }
   }
 
+  async conceal(id: string): Promise<void> {
+    await this.ready();
+    await this.#exports.drop(id);
+  }
+
   async withdraw(id: string): Promise<void> {
     const ground = await this.ready();
     await this.#exports.drop(id);
@@ -86,7 +91,7 @@ export class ManagedSite implements Site {
   async close(): Promise<void> {}
 
   #exportOf({ id, access }: Published): readonly Export[] {
-    return access === undefined ? [] : [{ id, tree: this.volumes.treeOf(id), access }];
+    return access === undefined || access.clients.length === 0 ? [] : [{ id, tree: this.volumes.treeOf(id), access }];
   }
 
   /** Once in a process: what was left half-way by one that is gone is removed, and exports are as the records say. */

@@ -1,7 +1,10 @@
 import type { Attachment, NodeVolumes, VolumeReference } from '../../port.ts';
-import { checked } from './ids.ts';
+import { messageOf } from '../../../base/errors.ts';
+import { mounts } from '../../mounts.ts';
+import { checked, isId } from './ids.ts';
 import { ensureNfsClient } from './nfs-client.ts';
 import { mountOf, portOf } from './nfs-mount.ts';
+import { ownAddress } from './own-address.ts';
 import { ensureAnswers } from './reachable.ts';
 import type { NfsSettings } from './settings.ts';
 
@@ -25,6 +28,21 @@ export class NfsNodeVolumes implements NodeVolumes {
   }
 
   async detach(): Promise<void> {}
+
+  async lacking(): Promise<string | undefined> {
+    return ensureNfsClient(this.#node).then(() => undefined, messageOf);
+  }
+
+  async attached(): Promise<readonly string[]> {
+    const found = (await mounts()).flatMap(({ type, source }) => (type === 'nfs4' ? [source] : [])).flatMap((source) => source.split(/[:/]/).filter(isId).filter((id) => source.endsWith(`:${this.#whereIs(id).path}`)));
+    return [...new Set(found)];
+  }
+
+  /** A server that is managed serves a volume to the addresses of the nodes that have it. */
+  async nodeId(): Promise<string> {
+    const settings = this.#settings;
+    return settings.kind === 'managed' ? `${this.#node}/${await ownAddress(settings.server, settings.port)}` : this.#node;
+  }
 
   /** Its server alone knows how large it is. */
   async refresh(): Promise<void> {}

@@ -7,11 +7,11 @@ import { ManagedSite } from './managed-site.ts';
 import { NfsNodeVolumes } from './node.ts';
 import { parseSettings } from './settings.ts';
 
-export const openNfs: OpenBackend = async ({ node, stateDirectory, settings: given, log }) => {
+export const openNfs: OpenBackend = async ({ node, stateDirectory, settings: given, log, stateOf = async () => 'ready' }) => {
   const settings = parseSettings(given);
   const site = settings.kind === 'managed' ? new ManagedSite(settings, node) : new ExportedSite(settings, join(stateDirectory, 'nfs'), node);
   // What the folder can do is known before it is asked for, if that can be.
   if (settings.kind === 'managed') await site.ready().catch((error: unknown) => log.warn({ error: messageOf(error) }, 'no volumes can be made yet'));
   const { volumes, snapshots } = site;
-  return { backend: new NfsBackend({ site, volumes, snapshots }), volumes: new NfsNodeVolumes(settings, node), [Symbol.asyncDispose]: () => site.close() };
+  return { backend: new NfsBackend({ site, volumes, snapshots, stateOf }), volumes: new NfsNodeVolumes(settings, node), [Symbol.asyncDispose]: () => site.close() };
 };

@@ -1,11 +1,12 @@
 import { isIP, isIPv4 } from 'node:net';
 import { isAbsolute, normalize } from 'node:path';
 import { StorageError } from '../../port.ts';
+import { ganeshaFiles, ganeshaFolder, type GaneshaFiles } from './ganesha-files.ts';
 
 /** What a StorageBackend says under `nfs`: a folder for each volume on a server that somebody else has, or a server of our own. */
 export type NfsSettings = ExportedFolder | ManagedServer;
 
-/** `{server, export, mountOptions?}` */
+/** `{server, export, mountOptions?, lostNodes?}` */
 export interface ExportedFolder {
   readonly kind: 'exported';
   /** Name or address. */
@@ -14,9 +15,11 @@ export interface ExportedFolder {
   readonly export: string;
   /** Of nodes, and of whoever makes the folders. */
   readonly mountOptions: readonly string[];
+  /** Whether a volume stays with a node that does not answer, since nothing keeps the node from writing to it; default Keep. */
+  readonly lostNodes: 'Keep' | 'Release';
 }
 
-/** `{managed: {server, port?, path, ganesha, clients?}}` */
+/** `{managed: {server, port?, path, ganesha?, clients?}}` */
 export interface ManagedServer {
   readonly kind: 'managed';
   /** Address at which nodes reach nfs-ganesha. */
@@ -25,17 +28,8 @@ export interface ManagedServer {
   /** Folder of the volumes, on the machine of nfs-ganesha: on btrfs they have quotas, snapshots and clones. */
   readonly path: string;
   readonly ganesha: GaneshaFiles;
-  /** Addresses and networks that may mount a new volume; `*`, which is also the default, is everybody, and an empty list nobody who is not allowed later. */
+  /** Addresses and networks that may mount any volume, besides the nodes that have it; `*` is everybody, and the default nobody. */
   readonly clients: readonly string[];
-}
-
-/** All that is needed to tell nfs-ganesha of exports: it runs on this machine, and reads what lies in a folder. */
-export interface GaneshaFiles {
-  /** The `%dir` of its configuration; files of volumes are put there beside any others. */
-  readonly exports: string;
-  readonly pidFile: string;
-  /** Where it says, at its level EVENT, what it has read. */
-  readonly logFile: string;
 }
 
 export const NFS_PORT = 2049;
@@ -49,19 +43,26 @@ type Fields = Readonly<Record<string, unknown>>;
 /** Throws InvalidRequest, which names the setting, what it is and what it may be. */
 export function parseSettings(given: Fields): NfsSettings {
   if (given['managed'] === undefined) {
-    onlyKnown(given, '', ['server', 'export', 'mountOptions', 'managed']);
-    return { kind: 'exported', server: hostOf(given, ''), export: pathOf(given, '', 'export'), mountOptions: mountOptionsOf(given) };
+    onlyKnown(given, '', ['server', 'export', 'mountOptions', 'lostNodes', 'managed']);
+    return { kind: 'exported', server: hostOf(given, ''), export: pathOf(given, '', 'export'), mountOptions: mountOptionsOf(given), lostNodes: lostNodesOf(given) };
   }
   onlyKnown(given, '', ['managed']);
-  const managed = objectOf(given, '', 'managed');
+  return parseManaged(objectOf(given, '', 'managed'));
+}
+
+/** The same for what is under `managed`. */
+export function parseManaged(managed: Fields): ManagedServer {
   onlyKnown(managed, 'managed.', ['server', 'port', 'path', 'ganesha', 'clients']);
+  const path = pathOf(managed, 'managed.', 'path');
+  return { kind: 'managed', server: hostOf(managed, 'managed.'), port: portOf(managed), path, clients: clientsOf(managed), ganesha: ganeshaOf(managed, path) };
+}
+
+function ganeshaOf(managed: Fields, path: string): GaneshaFiles {
+  if (managed['ganesha'] === undefined) return ganeshaFiles(ganeshaFolder(path));
   const ganesha = objectOf(managed, 'managed.', 'ganesha');
   onlyKnown(ganesha, 'managed.ganesha.', ['exports', 'pidFile', 'logFile']);
   const file = (name: string): string => pathOf(ganesha, 'managed.ganesha.', name);
-  return {
-    kind: 'managed', server: hostOf(managed, 'managed.'), port: portOf(managed), path: pathOf(managed, 'managed.', 'path'), clients: clientsOf(managed),
-    ganesha: { exports: file('exports'), pidFile: file('pidFile'), logFile: file('logFile') },
-  };
+  return { exports: file('exports'), pidFile: file('pidFile'), logFile: file('logFile') };
 }
 
 /** Whether it is an address, a network or, for networks only, everybody. */
@@ -113,7 +114,12 @@ function mountOptionsOf({ mountOptions = [] }: Fields): readonly string[] {
   });
 }
 
-function clientsOf({ clients = ['*'] }: Fields): readonly string[] {
+function lostNodesOf({ lostNodes = 'Keep' }: Fields): 'Keep' | 'Release' {
+  if (lostNodes !== 'Keep' && lostNodes !== 'Release') throw wrong('lostNodes', lostNodes, 'it must be Keep or Release');
+  return lostNodes;
+}
+
+function clientsOf({ clients = [] }: Fields): readonly string[] {
   if (!Array.isArray(clients)) throw wrong('managed.clients', clients, 'it must be a list of addresses and networks, such as ["10.0.0.0/24"]');
   clients.forEach((client: unknown, index) => {
     if (typeof client !== 'string' || !isClient(client)) throw wrong(`managed.clients[${index}]`, client, 'it must be an address, a network such as 10.0.0.0/24, or *');

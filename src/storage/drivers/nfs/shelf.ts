@@ -82,6 +82,11 @@ export class Shelf<R extends object> {
     for (const name of names.filter((one) => one.startsWith(`.${id}`))) await discard(join(this.#folder, name), ground);
   }
 
+  /** Folders of what was left half-way, or is just being made. */
+  async halves(): Promise<readonly string[]> {
+    return ((await readdir(this.#folder).catch(nothing)) ?? []).filter((name) => name.startsWith('.'));
+  }
+
   #passing(id: string): string {
     return join(this.#folder, `.${id}.${randomUUID()}`);
   }

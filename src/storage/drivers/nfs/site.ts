@@ -1,4 +1,4 @@
-import type { VolumeSource } from '../../port.ts';
+import type { Sharing, VolumeSource } from '../../port.ts';
 import type { Access } from './access.ts';
 import type { Ground } from './ground.ts';
 
@@ -9,6 +9,16 @@ export interface VolumeRecord {
   readonly source?: VolumeSource;
   /** Only where the exports are ours. */
   readonly access?: Access;
+  readonly holders?: readonly Holder[];
+}
+
+/** A node that has the volume. */
+export interface Holder {
+  /** Its id. */
+  readonly node: string;
+  readonly sharing: Sharing;
+  /** Since when it is served no more. */
+  readonly shutOutAtMs?: number;
 }
 
 export interface SnapshotRecord {
@@ -34,6 +44,10 @@ export interface Site {
   access?(id: string, others: readonly VolumeRecord[]): Access;
   /** Nodes can mount the volume by now. */
   publish(volume: Published): Promise<void>;
+  /** Whether what lost nodes have is kept for them: where nobody can keep them from it. */
+  readonly keepsLostNodes?: boolean;
+  /** Nobody is served it by now, and nobody holds anything in it. */
+  conceal(id: string): Promise<void>;
   /** No node reaches it by now. */
   withdraw(id: string): Promise<void>;
   /** The volume is gone. */

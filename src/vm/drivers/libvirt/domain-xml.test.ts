@@ -37,6 +37,11 @@ for (const { file, guest, acceleration } of cases) {
   });
 }
 
+test('a product is what SMBIOS calls the machine', () => {
+  const xml = domainXml({ ...tiny, product: 'OpenStack <Nova>' }, { acceleration: 'tcg', startedAt: 0, limited: false });
+  assert.match(xml, /<system><entry name='product'>OpenStack &lt;Nova&gt;<\/entry><entry name='serial'>/);
+});
+
 test('channels come after the agent\'s', () => {
   const xml = domainXml({ ...tiny, channels: [{ name: 'dev.yadokari.relay.0', path: "/d/it's/relay.sock" }] }, { acceleration: 'tcg', startedAt: 0, limited: false });
   const [, channel] = xml.match(/<channel.*/g) ?? [];

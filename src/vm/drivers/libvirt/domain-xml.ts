@@ -1,5 +1,5 @@
 import { overheadMiB } from '../../overhead.ts';
-import type { GuestBoot, GuestCpu, GuestDefinition, GuestDisk, GuestInterface } from '../../port.ts';
+import type { GuestBoot, GuestCpu, GuestDefinition, GuestDisk, GuestFilesystem, GuestInterface } from '../../port.ts';
 
 /** What this host adds to a guest's definition. */
 export interface DomainOptions {
@@ -30,9 +30,11 @@ export function domainXml(guest: GuestDefinition, options: DomainOptions): strin
     `  <uuid>${text(guest.id)}</uuid>`,
     `  <metadata><yadokari:guest xmlns:yadokari='${metadataNamespace}' startedAt='${options.startedAt}'/></metadata>`,
     `  <memory unit='MiB'>${guest.memoryMiB}</memory>`,
+    // The program that serves the files sees the guest's memory; this cannot be changed later.
+    ...(guest.filesystems === undefined || guest.filesystems.length === 0 ? [] : [`  <memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>`]),
     `  <vcpu>${cpus}</vcpu>`,
     ...(options.limited ? limitLines(guest.memoryMiB, cpus) : []),
-    `  <sysinfo type='smbios'><system><entry name='serial'>${text(guest.hostname)}</entry></system></sysinfo>`,
+    `  <sysinfo type='smbios'><system>${guest.product === undefined ? '' : `<entry name='product'>${text(guest.product)}</entry>`}<entry name='serial'>${text(guest.hostname)}</entry></system></sysinfo>`,
     ...indent(2, osLines(guest.boot, q35)),
     ...indent(2, featureLines(guest.boot, options)),
     ...indent(2, cpuLines(guest.cpu, options)),
@@ -94,6 +96,7 @@ function deviceLines(guest: GuestDefinition, q35: boolean): string[] {
     ...(q35 ? [`<controller type='pci' index='0' model='pcie-root'/>`, ...Array.from({ length: sparePorts }, () => `<controller type='pci' model='pcie-root-port'/>`)] : []),
     `<controller type='usb' model='none'/>`,
     ...guest.disks.flatMap((disk, index) => diskLines(disk, index, guest, q35)),
+    ...(guest.filesystems ?? []).flatMap(filesystemLines),
     ...guest.interfaces.flatMap(interfaceLines),
     `<serial type='pty'>`,
     `  <log file='${attribute(guest.consoleLogPath)}' append='on'/>`,
@@ -111,18 +114,50 @@ function deviceLines(guest: GuestDefinition, q35: boolean): string[] {
 
 function diskLines(disk: GuestDisk, index: number, guest: GuestDefinition, q35: boolean): string[] {
   const position = guest.disks.slice(0, index).filter((other) => other.device === disk.device).length;
-  const cdrom = disk.device === 'cdrom';
-  const discard = disk.readOnly || cdrom ? '' : ` discard='unmap'`;
+  const target = disk.device === 'cdrom' ? `<target dev='${device(q35 ? 'sd' : 'hd', position)}' bus='${q35 ? 'sata' : 'ide'}'/>` : virtioTarget(device('vd', position));
+  return diskElement(disk, target, guest.boot.kind === 'firmware' ? [`  <boot order='${index + 1}'/>`] : []);
+}
+
+/** The element of a disk that is plugged into a running guest, as `target`, such as vdb. */
+export function pluggedDisk(disk: GuestDisk, target: string): string {
+  return diskElement(disk, virtioTarget(target)).join('\n');
+}
+
+function virtioTarget(name: string): string {
+  return `<target dev='${name}' bus='virtio'/>`;
+}
+
+function diskElement(disk: GuestDisk, target: string, more: readonly string[] = []): string[] {
+  const readOnly = disk.readOnly || disk.device === 'cdrom';
+  const block = disk.source === 'block';
   return [
-    `<disk type='file' device='${disk.device}'>`,
-    // Waiting for the host's own disk is what costs most, and here it would be for nothing.
-    `  <driver name='qemu' type='${disk.format}'${disk.ephemeral === true ? ` cache='unsafe'` : ''}${discard}/>`,
-    `  <source file='${attribute(disk.path)}'/>`,
-    cdrom ? `  <target dev='${device(q35 ? 'sd' : 'hd', position)}' bus='${q35 ? 'sata' : 'ide'}'/>` : `  <target dev='${device('vd', position)}' bus='virtio'/>`,
+    `<disk type='${block ? 'block' : 'file'}' device='${disk.device}'>`,
+    `  <driver name='qemu' type='${disk.format}'${cacheOf(disk)}${readOnly ? '' : ` discard='unmap'`}/>`,
+    `  <source ${block ? 'dev' : 'file'}='${attribute(disk.path)}'/>`,
+    `  ${target}`,
     `  <serial>${text(disk.name)}</serial>`,
-    ...(guest.boot.kind === 'firmware' ? [`  <boot order='${index + 1}'/>`] : []),
-    ...(disk.readOnly || cdrom ? [`  <readonly/>`] : []),
+    ...more,
+    ...(readOnly ? [`  <readonly/>`] : []),
     `</disk>`,
+  ];
+}
+
+function cacheOf({ ephemeral, source }: GuestDisk): string {
+  // Waiting for the host's own disk is what costs most, and for what is thrown away it would be for nothing.
+  if (ephemeral === true) return ` cache='unsafe'`;
+  // The host's cache of a device that others may have too would be out of date, and costs memory twice.
+  return source === 'block' ? ` cache='none' io='native'` : '';
+}
+
+function filesystemLines({ tag, path }: GuestFilesystem): string[] {
+  return [
+    `<filesystem type='mount' accessmode='passthrough'>`,
+    `  <driver type='virtiofs'/>`,
+    // Nothing is kept in the guest that others may change, and locks are those of everybody.
+    `  <binary xattr='on'><cache mode='none'/><lock posix='on' flock='on'/></binary>`,
+    `  <source dir='${attribute(path)}'/>`,
+    `  <target dir='${attribute(tag)}'/>`,
+    `</filesystem>`,
   ];
 }
 

@@ -3,13 +3,14 @@ import { systemClock, type Clock } from '../../../base/clock.ts';
 import { messageOf } from '../../../base/errors.ts';
 import { silentLog, type Log } from '../../../base/log.ts';
 import { KeyedQueue } from '../../keyed-queue.ts';
-import { GuestError, type Guest, type GuestDefinition, type GuestEvent, type GuestState, type GuestUsage, type Hypervisor, type HypervisorInfo } from '../../port.ts';
+import { GuestError, type Guest, type GuestDefinition, type GuestDisk, type GuestEvent, type GuestState, type GuestUsage, type Hypervisor, type HypervisorInfo, type LiveDisk } from '../../port.ts';
 import { isRunning, runningState, stoppedState } from './domain-state.ts';
 import { readCpuSeconds, readStatistics, statisticsArgs, usageOf } from './domain-statistics.ts';
-import { domainXml } from './domain-xml.ts';
+import { domainXml, pluggedDisk } from './domain-xml.ts';
 import { guestError } from './errors.ts';
 import { interfaceWithLink } from './live-interface.ts';
-import { affectLive, consoleForce, domainArgs, procedure, qemuProcedure, readDomain, shutdownFlag, undefineEverything } from './procedures.ts';
+import { disksOf, freeTarget, type DomainDisk } from './live-disks.ts';
+import { affectLive, consoleForce, domainArgs, procedure, qemuProcedure, readDomain, resizeBytes, shutdownFlag, undefineEverything } from './procedures.ts';
 import type { CallOptions } from './rpc/connection.ts';
 import { program } from './rpc/message.ts';
 import { libvirtCode, RemoteError } from './rpc/remote-error.ts';
@@ -153,6 +154,37 @@ export class LibvirtHypervisor implements Hypervisor {
     await this.#call('action', procedure.domainUpdateDeviceFlags, domainArgs(id).string(update).unsigned(affectLive).toBuffer(), { signal }, id);
   }
 
+  async disks(id: string, signal?: AbortSignal): Promise<readonly LiveDisk[]> {
+    return Promise.all((await this.#domainDisks(id, signal)).map(async ({ name, path, target }) => {
+      const info = await this.#call('query', procedure.domainGetBlockInfo, domainArgs(id).string(target).unsigned(0).toBuffer(), { signal }, id);
+      info.unsignedHyper();
+      return { name, path, sizeBytes: Number(info.unsignedHyper()) };
+    }));
+  }
+
+  attachDisk(id: string, disk: GuestDisk, signal?: AbortSignal): Promise<void> {
+    return this.#turns.run(id, async () => {
+      const known = await this.#domainDisks(id, signal);
+      if (known.some(({ name }) => name === disk.name)) return;
+      await this.#call('action', procedure.domainAttachDeviceFlags, domainArgs(id).string(pluggedDisk(disk, freeTarget(known))).unsigned(affectLive).toBuffer(), { signal, timeoutMs: actionTimeoutMs }, id);
+    }, signal);
+  }
+
+  async detachDisk(id: string, name: string, signal?: AbortSignal): Promise<void> {
+    const disk = (await this.#domainDisks(id, signal)).find((known) => known.name === name);
+    if (disk === undefined) return;
+    await this.#call('action', procedure.domainDetachDeviceFlags, domainArgs(id).string(disk.element).unsigned(affectLive).toBuffer(), { signal, timeoutMs: actionTimeoutMs }, id).catch((error: unknown) => {
+      // The guest has been asked before and has not let go yet.
+      if (!(error instanceof GuestError && /already in the process of unplug/.test(error.message))) throw error;
+    });
+  }
+
+  async resizeDisk(id: string, name: string, sizeBytes: number, signal?: AbortSignal): Promise<void> {
+    const disk = (await this.#domainDisks(id, signal)).find((known) => known.name === name);
+    if (disk === undefined) throw new GuestError('GuestRejected', `${id} has no disk ${name}`, { disposition: 'stalled' });
+    await this.#call('action', procedure.domainBlockResize, domainArgs(id).string(disk.target).unsignedHyper(sizeBytes).unsigned(resizeBytes).toBuffer(), { signal }, id);
+  }
+
   async openConsole(id: string, signal?: AbortSignal): Promise<Duplex> {
     const args = domainArgs(id).optionalString(undefined).unsigned(consoleForce).toBuffer();
     try {
@@ -197,6 +229,11 @@ export class LibvirtHypervisor implements Hypervisor {
     if (!isRunning(state)) return stoppedState(state, reason);
     const xml = await this.#call('query', procedure.domainGetXmlDesc, domainArgs(id).unsigned(0).toBuffer(), { signal }, id);
     return runningState(state, reason, xml.string());
+  }
+
+  async #domainDisks(id: string, signal?: AbortSignal): Promise<readonly DomainDisk[]> {
+    await this.#running(id, signal);
+    return disksOf((await this.#call('query', procedure.domainGetXmlDesc, domainArgs(id).unsigned(0).toBuffer(), { signal }, id)).string());
   }
 
   /** 0 for a guest that has ended. */

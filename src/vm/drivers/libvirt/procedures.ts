@@ -10,13 +10,17 @@ export const procedure = {
   domainResume: 28,
   domainSuspend: 34,
   authList: 66,
+  domainAttachDeviceFlags: 160,
+  domainDetachDeviceFlags: 161,
   domainUpdateDeviceFlags: 174,
+  domainGetBlockInfo: 194,
   domainCreateWithFlags: 196,
   domainOpenConsole: 201,
   domainGetState: 212,
   domainUndefineFlags: 231,
   domainDestroyFlags: 234,
   domainReset: 245,
+  domainBlockResize: 251,
   domainShutdownFlags: 258,
   connectListAllDomains: 273,
   eventRegisterAny: 316,
@@ -33,6 +37,8 @@ export const eventId = { lifecycle: 0, agentLifecycle: 18 } as const;
 export const consoleForce = 1;
 /** The running domain only, not what it is started from next. */
 export const affectLive = 1;
+/** Sizes are in bytes. */
+export const resizeBytes = 1;
 export const shutdownFlag = { acpi: 1, agent: 2 } as const;
 /** Also removes managed save, snapshot, NVRAM, checkpoint and TPM state. */
 export const undefineEverything = 1 | 2 | 4 | 16 | 32;

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { Duplex } from 'node:stream';
 import { systemClock, type Clock } from '../../../base/clock.ts';
 import { KeyedQueue } from '../../keyed-queue.ts';
-import { GuestError, type Guest, type GuestDefinition, type GuestEvent, type GuestState, type GuestUsage, type Hypervisor, type HypervisorInfo } from '../../port.ts';
+import { GuestError, type Guest, type GuestDefinition, type GuestDisk, type GuestEvent, type GuestState, type GuestUsage, type Hypervisor, type HypervisorInfo, type LiveDisk } from '../../port.ts';
 
 export interface SimulationOptions {
   readonly clock?: Clock;
@@ -27,6 +27,8 @@ interface Simulated {
   /** Counts the runs; what was set to happen in an earlier run must not happen in a later one. */
   run: number;
   console: Duplex | undefined;
+  /** Of disks that have grown, in bytes. */
+  readonly sizes: Map<string, number>;
 }
 
 const gone: GuestState = { phase: 'absent' };
@@ -74,7 +76,7 @@ export class SimulatedHypervisor implements Hypervisor {
       if (known?.state.phase === 'running') return;
       this.#admit(guest);
       await this.#clock.sleep(this.#options.startMs ?? 300, signal);
-      const started: Simulated = { definition: guest, state: { phase: 'running', paused: false, agentConnected: false, startedAt: this.#clock.now() }, run: ++this.#runs, console: undefined };
+      const started: Simulated = { definition: guest, state: { phase: 'running', paused: false, agentConnected: false, startedAt: this.#clock.now() }, run: ++this.#runs, console: undefined, sizes: new Map() };
       this.#guests.set(guest.id, started);
       this.#boot(started);
       this.#emit({ id: guest.id, kind: 'lifecycle' });
@@ -123,6 +125,31 @@ export class SimulatedHypervisor implements Hypervisor {
     signal?.throwIfAborted();
     const { interfaces } = this.#running(id).definition;
     if (!interfaces.some((nic) => nic.macAddress.toLowerCase() === macAddress.toLowerCase())) throw new GuestError('GuestRejected', `${id} has no interface ${macAddress}`, { disposition: 'stalled' });
+  }
+
+  async disks(id: string, signal?: AbortSignal): Promise<readonly LiveDisk[]> {
+    signal?.throwIfAborted();
+    const { definition, sizes } = this.#running(id);
+    return definition.disks.filter(({ device }) => device === 'disk').map(({ name, path }) => ({ name, path, sizeBytes: sizes.get(name) ?? 0 }));
+  }
+
+  async attachDisk(id: string, disk: GuestDisk, signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
+    const guest = this.#running(id);
+    if (!guest.definition.disks.some(({ name }) => name === disk.name)) guest.definition = { ...guest.definition, disks: [...guest.definition.disks, disk] };
+  }
+
+  async detachDisk(id: string, name: string, signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
+    const guest = this.#running(id);
+    guest.definition = { ...guest.definition, disks: guest.definition.disks.filter((disk) => disk.name !== name) };
+  }
+
+  async resizeDisk(id: string, name: string, sizeBytes: number, signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
+    const guest = this.#running(id);
+    if (!guest.definition.disks.some((disk) => disk.name === name)) throw new GuestError('GuestRejected', `${id} has no disk ${name}`, { disposition: 'stalled' });
+    guest.sizes.set(name, sizeBytes);
   }
 
   async openConsole(id: string, signal?: AbortSignal): Promise<Duplex> {

@@ -1,8 +1,8 @@
-// Deletes all VirtualMachines and Pods of ours and waits until nothing is left of them.
+// Deletes all VirtualMachines and Pods of ours and waits until nothing is left of them. Tenants would make theirs anew.
 import { call, callIfThere, eventually } from './api.mjs';
 
 const deadline = Date.now() + Number(process.env.TIMEOUT_SECONDS) * 1000;
-const kinds = ['virtualmachines', 'pods'];
+const kinds = ['openstacktenants', 'virtualmachines', 'pods'];
 const listOf = async (plural) => (await callIfThere('GET', `/apis/yadokari.dev/v1alpha1/${plural}`))?.items ?? [];
 
 let shown = '';

@@ -5,6 +5,8 @@
 - {name: libvirt, mountPath: {{ .Values.libvirt.socketDirectory }}}
 {{- /* Some runtimes keep the network namespaces of pods below their own folder. */}}
 - {name: containerd, mountPath: {{ dir .Values.agent.containerdSocket }}, mountPropagation: HostToContainer}
+{{- /* Volumes of machines appear here when the kubelet publishes them. */}}
+- {name: kubelet, mountPath: {{ .Values.agent.kubeletDirectory }}, mountPropagation: HostToContainer}
 - {name: pod-logs, mountPath: /var/log/pods}
 - {name: netns, mountPath: /run/netns, mountPropagation: HostToContainer}
 - {name: dev, mountPath: /dev}
@@ -23,6 +25,7 @@
 {{ include "yadokari.hostFolder" (list "run" "/run/yadokari" "DirectoryOrCreate") }}
 {{ include "yadokari.hostFolder" (list "libvirt" .Values.libvirt.socketDirectory "DirectoryOrCreate") }}
 {{ include "yadokari.hostFolder" (list "containerd" (dir .Values.agent.containerdSocket) "Directory") }}
+{{ include "yadokari.hostFolder" (list "kubelet" .Values.agent.kubeletDirectory "Directory") }}
 {{ include "yadokari.hostFolder" (list "pod-logs" "/var/log/pods" "DirectoryOrCreate") }}
 {{ include "yadokari.hostFolder" (list "netns" "/run/netns" "DirectoryOrCreate") }}
 {{ include "yadokari.hostFolder" (list "dev" "/dev" "Directory") }}

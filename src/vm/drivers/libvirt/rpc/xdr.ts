@@ -16,6 +16,13 @@ export class XdrWriter {
     return this;
   }
 
+  unsignedHyper(value: number): this {
+    const part = Buffer.allocUnsafe(8);
+    part.writeBigUInt64BE(BigInt(value));
+    this.#parts.push(part);
+    return this;
+  }
+
   /** Bytes of a length that both sides know. */
   opaque(value: Buffer): this {
     this.#parts.push(value, padding(value.length));

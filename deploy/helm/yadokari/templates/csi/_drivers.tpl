@@ -1,0 +1,69 @@
+{{/* The drivers that run, as a JSON list: kind, backend, driver (its name in the API) and name (of its objects here). */}}
+{{- define "yadokari.csi.drivers" -}}
+{{- $storage := .Values.storage -}}
+{{- $wanted := list -}}
+{{- if $storage.local.enabled -}}{{- $wanted = append $wanted (list "local" "local") -}}{{- end -}}
+{{- if $storage.nfs.enabled -}}
+{{- range $storage.nfs.backends -}}{{- $wanted = append $wanted (list "nfs" .) -}}{{- end -}}
+{{- end -}}
+{{- if $storage.ceph.enabled -}}
+{{- range $storage.ceph.backends -}}
+{{- if $storage.ceph.images -}}{{- $wanted = append $wanted (list "rbd" .) -}}{{- end -}}
+{{- if $storage.ceph.files -}}{{- $wanted = append $wanted (list "cephfs" .) -}}{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- $drivers := list -}}
+{{- range $wanted -}}
+{{- $kind := index . 0 -}}{{- $backend := index . 1 -}}
+{{- $same := eq $kind $backend -}}
+{{- $drivers = append $drivers (dict "kind" $kind "backend" $backend
+  "driver" (ternary (printf "%s.csi.yadokari.dev" $kind) (printf "%s.%s.csi.yadokari.dev" $backend $kind) $same)
+  "name" (ternary (printf "yadokari-csi-%s" $kind) (printf "yadokari-csi-%s-%s" $backend $kind) $same)) -}}
+{{- end -}}
+{{- toJson $drivers -}}
+{{- end }}
+
+{{/* Whether there are snapshots: "true", or nothing. */}}
+{{- define "yadokari.csi.snapshots" -}}
+{{- $storage := .Values.storage -}}
+{{- $known := .Capabilities.APIVersions.Has "snapshot.storage.k8s.io/v1/VolumeSnapshot" -}}
+{{- if or $storage.snapshotController.enabled (eq (toString $storage.snapshots) "true") (and (eq (toString $storage.snapshots) "auto") $known) -}}true{{- end -}}
+{{- end }}
+
+{{/* Kubernetes' own programs beside a driver. Call: (dict "root" $ "driver" $driver "names" (list …) "args" (list …) "folder" "/csi") */}}
+{{- define "yadokari.csi.sidecars" -}}
+{{- $root := .root -}}
+{{- $more := dict "provisioner" (list "--extra-create-metadata") "attacher" list "resizer" list "snapshotter" list -}}
+{{- $args := .args -}}{{- $folder := .folder -}}
+{{- range .names }}
+- name: {{ . }}
+  image: {{ index $root.Values.storage.sidecars . }}
+  imagePullPolicy: {{ $root.Values.images.pullPolicy }}
+  env:
+    - {name: NODE_NAME, valueFrom: {fieldRef: {fieldPath: spec.nodeName}}}
+  args:
+    - --csi-address={{ $folder }}/csi.sock
+    {{- range concat $args (index $more .) }}
+    - {{ . }}
+    {{- end }}
+  resources: {{- toYaml $root.Values.storage.sidecarResources | nindent 4 }}
+  securityContext:
+    {{- include "yadokari.restrictedContainer" $root | nindent 4 }}
+    runAsNonRoot: true
+    runAsUser: 65532
+    runAsGroup: 65532
+  volumeMounts:
+    - {name: socket, mountPath: {{ $folder }}}
+{{- end }}
+{{- end }}
+
+{{/* Arguments of a driver. Call: (list $ $driver "/csi") */}}
+{{- define "yadokari.csi.args" -}}
+{{- $driver := index . 1 -}}
+- --backend={{ $driver.kind }}
+- --storage-backend={{ $driver.backend }}
+- --node=$(NODE_NAME)
+- --socket={{ index . 2 }}/csi.sock
+- --socket-group=65532
+- --log-level={{ (index . 0).Values.logLevel }}
+{{- end }}

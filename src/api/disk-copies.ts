@@ -1,0 +1,38 @@
+import { GROUP } from './group.ts';
+
+/** On pods that copy a disk of a cloud: a DiskCopy, as JSON. */
+export const ANNOTATION_DISK_COPY = `${GROUP}/disk-copy`;
+/** On such a pod, by its node's agent: a DiskCopyProgress, as JSON. */
+export const ANNOTATION_DISK_COPY_PROGRESS = `${GROUP}/disk-copy-progress`;
+/** Condition of such a pod, by the agent: True when the copy is whole and verified; False with the reason of a failure, which is tried again. */
+export const CONDITION_DISK_COPIED = `${GROUP}/disk-copied`;
+
+/** Names of the volumes that such a pod has: of the claim, and of the Secret with the clouds.yaml. */
+export const DISK_VOLUME = 'disk';
+export const CLOUD_VOLUME = 'cloud';
+
+/** What a pod stands for that brings an image of a cloud into a claim. */
+export interface DiskCopy {
+  /** As the clouds.yaml calls it. Default: the only one there. */
+  readonly cloud?: string;
+  /** Its id in Glance. */
+  readonly image: string;
+  readonly format: 'raw' | 'qcow2';
+  /** Of the disk as a guest sees it, and so of the target. What an image does not reach is zeros. */
+  readonly sizeBytes: number;
+  readonly claim: { readonly name: string; readonly mode: 'Block' | 'Filesystem' };
+  /** How far a pod before this one came. */
+  readonly from?: DiskCopyProgress;
+}
+
+/** How far a copy is, and enough of it to go on from there. At the end it is Verifying, with all bytes and the digest of the whole disk. */
+export interface DiskCopyProgress {
+  readonly image: string;
+  readonly phase: 'Copying' | 'Verifying';
+  /** Up to where it is copied; while it is Verifying, read anew. */
+  readonly offsetBytes: number;
+  /** Of segments that differed, and were written. */
+  readonly writtenBytes: number;
+  /** Hex, chained over the segments up to the offset; while it is Verifying over all of them, which the disk must have. */
+  readonly digest: string;
+}

@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict';
+import { dirname, join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { silentProgress } from '../../src/base/progress.ts';
+import { run } from '../../src/base/process.ts';
+import { defaultCacheRoot } from '../../src/local/layout.ts';
+import { ensureExtraProgram } from '../../src/local/toolchain/toolchain.ts';
+import { startTestCluster, type TestCluster } from '../env/cluster.ts';
+import { externalDrivers } from '../env/external-drivers.ts';
+import { externalImages } from '../env/external-images.ts';
+import { runExternal } from '../env/external-run.ts';
+
+const root = join(import.meta.dirname, '../..');
+const yado = join(root, 'src/bin/yado.ts');
+/** Names of drivers, to run only these; and a part of the tests' names. */
+const chosen = process.env['YADO_EXTERNAL_DRIVERS']?.split(',');
+const focus = process.env['YADO_EXTERNAL_FOCUS'];
+const timeout = process.env['YADO_EXTERNAL_TIMEOUT'];
+/** Features that the drivers have. */
+const LABELS = 'Feature: isSubsetOf {VolumeSnapshotDataSource, VolumeSourceXFS} && FeatureGate: isEmpty && !Slow && !Serial && !Disruptive';
+
+/** Kubernetes' own tests of storage drivers, from its pinned module, on a local cluster: `npm run test:soak -- external-storage`. They wait most of the time, so drivers have theirs at once. */
+describe('the external storage tests of Kubernetes', { timeout: 4 * 3_600_000, concurrency: true }, () => {
+  let cluster: TestCluster;
+  let program: string;
+
+  before(async () => {
+    const building = { modules: join(root, 'deploy/toolchain'), cache: defaultCacheRoot, environment: process.env, progress: silentProgress };
+    program = await ensureExtraProgram('e2e.test', building);
+    const images = await externalImages(await ensureExtraProgram('agnhost', building), join(defaultCacheRoot, 'images'));
+    cluster = await startTestCluster({ name: 'external', storage: ['local'], images: [images] });
+    if (externalDrivers.some(({ name }) => name !== 'local' && chosen?.includes(name) !== false)) {
+      await run(process.execPath, [yado, 'storage', 'add', 'ceph', '--name', cluster.status.name, '--state-root', cluster.folder], { timeoutMs: 600_000 });
+    }
+  });
+  after(() => cluster?.[Symbol.asyncDispose]());
+
+  for (const driver of externalDrivers) {
+    it(`pass for ${driver.name}, but for what is known`, { skip: chosen?.includes(driver.name) === false }, async () => {
+      const { passed, failed, skipped } = await runExternal({
+        driver, program, kubeconfig: cluster.status.kubeconfig, binaries: dirname(cluster.kubectlPath), labels: LABELS, onProgress: (line) => console.log(`${driver.name}: ${line}`),
+        ...(timeout === undefined ? {} : { timeout }),
+        ...(focus === undefined ? {} : { focus: `External.Storage.*${focus}` }),
+      });
+      console.log(`${driver.name}: ${passed} of ${passed + failed.length} passed; ${skipped} are not for a driver like this`);
+      for (const { name, message } of failed) console.log(`${driver.name}: FAILED ${name}\n  ${message.replaceAll('\n', '\n  ')}`);
+      const surprising = failed.filter(({ name }) => !Object.keys(driver.known).some((part) => name.includes(part)));
+      assert.deepEqual(surprising.map(({ name }) => name), []);
+      assert.ok(passed > 0, 'no test has run');
+    });
+  }
+});
