@@ -44,8 +44,8 @@ const spec = Type.Object({
   sources: Type.Optional(oneOf(['Keep', 'Delete'], { description: 'What becomes of servers that were moved. Keep: they stay, stopped and locked. Delete: they and their volumes are deleted; nothing goes back then. Default Keep.' })),
 }, { description: 'Servers that become machines of this cluster.' });
 
-const diskStep = oneOf(['Waiting', 'Snapshotting', 'Cloning', 'Exporting', 'Copying', 'Copied'], {
-  description: 'Snapshotting, Cloning: of a volume in the cloud. Exporting: it becomes an image there. Copying: of the image into the claim.',
+const diskStep = oneOf(['Waiting', 'Snapshotting', 'Cloning', 'Exporting', 'Copying', 'Copied', 'Cleared'], {
+  description: 'Snapshotting, Cloning: of a volume in the cloud. Exporting: it becomes an image there. Copying: of the image into the claim. Cleared: nothing of the copy is left in the cloud.',
 });
 
 const disk = Type.Object({
@@ -81,6 +81,7 @@ const server = Type.Object({
   message: Type.Optional(Type.String({ description: 'What is waited for, or why it does not go on.', maxLength: 1024 })),
   since: time('When the phase began.'),
   plan: Type.Optional(plan),
+  attempt: Type.Optional(Type.Integer({ description: 'How often its move has begun: 1 is the first.' })),
   disks: Type.Optional(listMap(disk, ['name'], { description: 'Its disks, in boot order.', maxItems: MOST_DISKS })),
   ran: Type.Optional(Type.Boolean({ description: 'Whether the server ran before it was stopped.' })),
   stoppedAt: Type.Optional(time('When it was asked to stop.')),

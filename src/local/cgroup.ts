@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { errnoOf } from '../base/errors.ts';
 import { LocalError } from './errors.ts';
-import { abortFuse, fuseConnections } from './fuse-connections.ts';
+import { abortFuse, fuseConnections } from '../base/fuse-connections.ts';
 
 export interface CgroupHierarchy {
   readonly mountPoint: string;

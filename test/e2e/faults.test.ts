@@ -1,3 +1,3 @@
 import { describeFaults } from '../env/faults.ts';
 
-describeFaults({ kills: 25, frozen: ['kube-apiserver'] });
+describeFaults({ kills: 12, frozen: ['kube-apiserver'] });

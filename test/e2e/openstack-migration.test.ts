@@ -213,6 +213,11 @@ describe('a migration of servers', { skip: binDirectory === undefined ? 'YADO_BI
     node.holdsCopies = true;
     await migrate('free', { strategy: 'Warm' });
     await eventually('copies going on', async () => (await migration('free')).status?.servers?.every(({ disks }) => disks?.every(({ step }) => step === 'Copying')) === true);
+    // What an operator made that died before it could write it down.
+    const [id, prefix] = [server(cloud, 'db').id, `yadokari-${(await migration('free')).metadata.uid?.slice(0, 8)}`];
+    await cloud.image.createImage({ name: `${prefix}-${id}-root-1.7`, diskFormat: 'raw' });
+    const forgotten = await cloud.volume?.createVolume({ name: `${prefix}-${id}-root-1.7`, sizeGiB: 2 }) ?? assert.fail();
+    await eventually('the volume', async () => (await cloud.volume?.volume(forgotten.id))?.status === 'available');
     await admin.delete(openStackMigrations, { namespace: 'free', name: 'wave' });
     await eventually('the migration being gone', () => migration('free').then(() => false, (error: unknown) => isNotFound(error)));
     node.holdsCopies = false;

@@ -13,6 +13,7 @@ import { openNfs } from '../../src/storage/drivers/nfs/open.ts';
 import type { OpenedBackend } from '../../src/storage/port.ts';
 import { CsiDriverUnderTest } from '../env/csi-driver.ts';
 import { randomOf } from '../env/faults.ts';
+import { IN_SOAK, isLong } from '../env/long.ts';
 import { NfsServerUnderTest } from '../env/nfs-server.ts';
 
 const MI = 2 ** 20;
@@ -175,7 +176,7 @@ describe('volumes on NFS', { timeout: 1_500_000 }, () => {
     await driver.call('DeleteVolume', { volumeId });
   });
 
-  it('pass the sanity tests of CSI on a server that somebody else has', async () => {
+  it('pass the sanity tests of CSI on a server that somebody else has', { skip: isLong ? false : IN_SOAK }, async () => {
     const { id } = await backend.create({ name: 'exported', sizeBytes: 256 * MI, parameters: {} });
     {
       await using driver = await CsiDriverUnderTest.start({ kind: 'nfs', settings: { server: server.address, export: `/${id}`, mountOptions: ['nfsvers=4.1'] } });

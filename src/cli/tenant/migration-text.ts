@@ -49,7 +49,7 @@ function shareOf({ disks = [] }: ServerMigration): number {
 }
 
 function copiedOf({ step, sizeBytes, copiedBytes = 0 }: DiskMigration): number {
-  if (step === 'Copied') return sizeBytes;
+  if (step === 'Copied' || step === 'Cleared') return sizeBytes;
   return step === 'Copying' ? copiedBytes : 0;
 }
 

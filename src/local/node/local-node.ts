@@ -10,7 +10,7 @@ import type { ClusterContext } from '../context.ts';
 import { accepting } from '../control/probe.ts';
 import { hostPrefix, nodePrefix } from '../entry.ts';
 import { LocalError } from '../errors.ts';
-import { abortFuse, fuseConnections } from '../fuse-connections.ts';
+import { abortFuse, fuseConnections } from '../../base/fuse-connections.ts';
 import { readIfExists, writeFileAtomically } from '../file.ts';
 import { clusterCgroup } from '../layout.ts';
 import { macAddress, nodeAddress, nodeNamespace } from '../network-plan.ts';

@@ -17,7 +17,7 @@ import { isAtLeast } from '../open-stack-tenant/last-writes.ts';
 import type { Project } from '../open-stack-tenant/project.ts';
 import type { AnchorOptions } from '../virtual-machine/anchor.ts';
 import { FIELD_MANAGER } from '../virtual-machine/controller.ts';
-import { areTidy } from './disks.ts';
+import { areCleared } from './disks.ts';
 import { groundOf } from './ground.ts';
 import { BEGUN, BUSY, PHASES } from './phases.ts';
 import type { PlanGround } from './plan.ts';
@@ -66,7 +66,7 @@ export class OpenStackMigrationReconciler {
     const project = projectOf(keyFor(migration.metadata.namespace, migration.spec.tenant));
     const before = this.#servers(migration);
     const isLeaving = isDeleting(migration);
-    if (isLeaving && before.every((server) => hasLeft(server) && areTidy(server))) {
+    if (isLeaving && before.every((server) => hasLeft(server) && areCleared(server))) {
       await release(client, migration, signal);
       return undefined;
     }
@@ -77,7 +77,7 @@ export class OpenStackMigrationReconciler {
     const context = this.#stepContext(migration, project, signal);
     const stepped = await advance(before, context, isLeaving, signal);
     await this.#tell(key, migration, stepped.map(({ server }) => server), undefined, signal);
-    if (isLeaving && stepped.every(({ server }) => hasLeft(server) && areTidy(server))) return { requeueAfterMs: 1 };
+    if (isLeaving && stepped.every(({ server }) => hasLeft(server) && areCleared(server))) return { requeueAfterMs: 1 };
     const againMs = Math.min(...stepped.map(({ againMs = Infinity }) => againMs));
     return Number.isFinite(againMs) ? { requeueAfterMs: Math.max(1, againMs) } : undefined;
   };

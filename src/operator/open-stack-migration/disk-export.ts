@@ -80,10 +80,10 @@ async function isBeingMade({ id = '' }: ServerMigration, { clone }: DiskMigratio
   return (await volume?.volume(clone, signal))?.status === 'uploading';
 }
 
-/** Removes what the cloud has of a copy and is not needed any more: `all` also what is. Says what has to wait. */
-export async function tidyExport(disk: DiskMigration, { cloud }: StepContext, all: boolean, signal: AbortSignal): Promise<DiskMigration> {
+/** Removes what the cloud has of a copy and is not needed any more, so that it takes no space there meanwhile. What does not go at once is left to the end. */
+export async function tidyExport(disk: DiskMigration, { cloud }: StepContext, signal: AbortSignal): Promise<DiskMigration> {
   let { image, clone, snapshot } = disk;
-  const isCopied = disk.step === 'Copied' || all;
+  const isCopied = disk.step === 'Copied';
   const isImage = disk.step === 'Copying' || isCopied;
   if (image !== undefined && isCopied) {
     await cloud.image.deleteImage(image, signal);
@@ -95,17 +95,13 @@ export async function tidyExport(disk: DiskMigration, { cloud }: StepContext, al
     if (volume === undefined) clone = undefined;
     else if (volume.status !== 'deleting') await cloud.volume?.deleteVolume(clone, signal);
   }
-  if (snapshot !== undefined && clone === undefined && (isImage || all)) {
+  if (snapshot !== undefined && clone === undefined && isImage) {
     const known = await cloud.volume?.snapshot(snapshot, signal);
     if (known === undefined) snapshot = undefined;
     else if (known.status !== 'deleting') await cloud.volume?.deleteSnapshot(snapshot, signal);
   }
   const { image: _image, clone: _clone, snapshot: _snapshot, ...rest } = disk;
   return { ...rest, ...(image === undefined ? {} : { image }), ...(clone === undefined ? {} : { clone }), ...(snapshot === undefined ? {} : { snapshot }) };
-}
-
-export function isTidy({ image, clone, snapshot }: DiskMigration): boolean {
-  return image === undefined && clone === undefined && snapshot === undefined;
 }
 
 function anew(disk: DiskMigration, message: string): DiskStepped {

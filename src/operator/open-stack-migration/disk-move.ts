@@ -16,7 +16,7 @@ import { MigrationError, type StepContext } from './step.ts';
 export async function moveDisk(server: ServerMigration, disk: DiskMigration, context: StepContext, signal: AbortSignal): Promise<DiskStepped> {
   const step = EXPORT_STEPS[disk.step];
   const stepped = step === undefined ? await copy(disk, context, signal) : await step(server, disk, context, signal);
-  return { ...stepped, disk: await tidyExport(stepped.disk, context, false, signal) };
+  return { ...stepped, disk: await tidyExport(stepped.disk, context, signal) };
 }
 
 async function copy(disk: DiskMigration, context: StepContext, signal: AbortSignal): Promise<DiskStepped> {

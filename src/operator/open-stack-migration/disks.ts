@@ -1,6 +1,7 @@
 import type { DiskMigration, ServerMigration } from '../../api/open-stack-migration.ts';
-import { isTidy, tidyExport } from './disk-export.ts';
+import { tidyExport } from './disk-export.ts';
 import { moveDisk } from './disk-move.ts';
+import { clearExports } from './leftovers.ts';
 import { DARK_MS, SOON_MS, type StepContext, type Stepped } from './step.ts';
 
 /** One look at all disks at once. Done when all are copied, and no pod has a claim any more. */
@@ -18,12 +19,18 @@ export async function copyDisks(server: ServerMigration, context: StepContext, s
   return { server: { ...rest, disks, ...(said.length === 0 ? {} : { message: said.join('; ').slice(0, 1024) }) }, againMs: looks.some(({ status }) => status === 'rejected') ? 10 * SOON_MS : server.phase === 'Finishing' ? DARK_MS : SOON_MS, isDone };
 }
 
-/** Removes what the cloud does not need any more of copies that are whole; `all`: of those that are not, too. */
-export async function tidyDisks(server: ServerMigration, context: StepContext, all: boolean, signal: AbortSignal): Promise<ServerMigration> {
-  if (server.disks === undefined || server.disks.every(isTidy)) return server;
-  return { ...server, disks: await Promise.all(server.disks.map((disk) => tidyExport(disk, context, all, signal))) };
+/** Removes what the cloud does not need any more of copies that are whole. */
+export async function tidyDisks(server: ServerMigration, context: StepContext, signal: AbortSignal): Promise<ServerMigration> {
+  if (server.disks === undefined) return server;
+  return { ...server, disks: await Promise.all(server.disks.map((disk) => tidyExport(disk, context, signal))) };
 }
 
-export function areTidy({ disks = [] }: ServerMigration): boolean {
-  return disks.every(isTidy);
+/** Removes all that copies have left in the cloud, once none goes on. */
+export async function clearDisks(server: ServerMigration, context: StepContext, signal: AbortSignal): Promise<ServerMigration> {
+  if (server.disks === undefined || areCleared(server) || !await clearExports(server, context, signal)) return server;
+  return { ...server, disks: server.disks.map(({ image: _image, clone: _clone, snapshot: _snapshot, ...disk }) => ({ ...disk, step: 'Cleared' })) };
+}
+
+export function areCleared({ disks = [] }: ServerMigration): boolean {
+  return disks.every(({ step }) => step === 'Cleared');
 }

@@ -26,7 +26,7 @@ export const PHASES: Readonly<Record<ServerPhase, Step>> = {
     return stepped.isDone ? entered(stepped.server, 'AwaitingCutover', context.clock) : stepped;
   },
   AwaitingCutover: async (server, context, signal) => {
-    const tidied = await tidyDisks(server, context, false, signal);
+    const tidied = await tidyDisks(server, context, signal);
     const reason = notBefore(context.migration.spec.cutover, context.clock.now());
     return reason === undefined ? entered(tidied, 'Stopping', context.clock) : waiting(tidied, reason, SOON_MS);
   },

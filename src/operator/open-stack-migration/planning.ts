@@ -14,7 +14,7 @@ export async function planned(server: ServerMigration, context: StepContext, aga
   const known = { ...server, id: source.server.id, plan };
   if (plan.impossible.length > 0) return blocked(known, context, plan.impossible.join('; '), againMs);
   if (context.migration.spec.planOnly === true) return server.phase === 'Planned' ? { server: isDeepStrictEqual(known, server) ? server : known, againMs } : entered(known, 'Planned', context.clock);
-  return entered({ ...known, disks: disksOf(server.name, source, ground) }, 'Waiting', context.clock);
+  return entered({ ...known, attempt: (server.attempt ?? 0) + 1, disks: disksOf(server.name, source, ground) }, 'Waiting', context.clock);
 }
 
 /** The server that a machine shows; in words, why there is none. */

@@ -5,7 +5,7 @@ import { isNotFound } from '../../kube/api-error.ts';
 import { pods } from '../../kube/core.ts';
 import { isDeleting } from '../../kube/object.ts';
 import { virtualMachines } from '../../kube/yadokari.ts';
-import { areTidy, tidyDisks } from './disks.ts';
+import { areCleared, clearDisks } from './disks.ts';
 import { removeClaim, removeCopy } from './disk-move.ts';
 import { entered, waiting, type StepContext, type Stepped } from './step.ts';
 
@@ -16,13 +16,13 @@ import { entered, waiting, type StepContext, type Stepped } from './step.ts';
 export async function goBack(server: ServerMigration, context: StepContext, signal: AbortSignal): Promise<Stepped> {
   if (!await removeMachine(server, context, signal)) return waiting(server, 'the machine here ends');
   const copies = await Promise.all((server.disks ?? []).map((disk) => removeCopy(disk, context, signal)));
-  const tidied = await tidyDisks(server, context, true, signal);
-  if (!copies.every(Boolean) || !areTidy(tidied)) return waiting(tidied, 'what was copied is removed from the cloud');
-  if (server.stoppedAt !== undefined && !await startSource(server, context, signal)) return waiting(tidied, 'the server starts in the cloud');
-  const { disks: _disks, ran: _ran, stoppedAt: _stopped, readyAt: _ready, darkSeconds: _dark, ...rest } = tidied;
+  const cleared = await clearDisks(server, context, signal);
+  if (!copies.every(Boolean) || !areCleared(cleared)) return waiting(cleared, 'what was copied is removed from the cloud');
+  if (server.stoppedAt !== undefined && !await startSource(server, context, signal)) return waiting(cleared, 'the server starts in the cloud');
+  const { disks: _disks, ran: _ran, stoppedAt: _stopped, readyAt: _ready, darkSeconds: _dark, ...rest } = cleared;
   if (server.readyAt !== undefined) return entered(rest, 'RolledBack', context.clock);
   const gone = await Promise.all((server.disks ?? []).map((disk) => removeClaim(disk, context, signal)));
-  return gone.every(Boolean) ? entered(rest, 'RolledBack', context.clock) : waiting(tidied, 'its claims are removed');
+  return gone.every(Boolean) ? entered(rest, 'RolledBack', context.clock) : waiting(cleared, 'its claims are removed');
 }
 
 /** Asks the API server: a machine that no cache shows yet would run beside its server. */

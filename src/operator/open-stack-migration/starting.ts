@@ -25,7 +25,7 @@ export async function start(server: ServerMigration, context: StepContext, signa
     return waiting(server, vm === undefined ? await make(server, context, signal) : 'the mirror lets go of the server', DARK_MS);
   }
   const isReady = server.ran === false || isTrue(vm.status?.conditions, 'Ready');
-  if (!isReady) return waiting(await tidyDisks(server, context, false, signal), `the machine here is ${sayOf(vm)}`, DARK_MS);
+  if (!isReady) return waiting(await tidyDisks(server, context, signal), `the machine here is ${sayOf(vm)}`, DARK_MS);
   const readyAtMs = clock.now();
   const darkSeconds = server.stoppedAt === undefined ? 0 : Math.max(0, Math.round((readyAtMs - Date.parse(server.stoppedAt)) / 1000));
   context.note({ type: 'Normal', reason: 'Moved', message: `${server.name} runs here, ${darkSeconds} s after it was stopped there` });

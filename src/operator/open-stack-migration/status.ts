@@ -1,7 +1,7 @@
 import type { OpenStackMigrationStatus, ServerMigration, ServerPhase } from '../../api/open-stack-migration.ts';
 import { mergeConditions, type ConditionDraft } from '../../kube/conditions.ts';
 import type { OpenStackMigration } from '../../kube/yadokari.ts';
-import { areTidy } from './disks.ts';
+import { areCleared } from './disks.ts';
 
 /** What the migration says of itself: each server, and all of them in one condition. */
 export function migrationStatus(migration: OpenStackMigration, servers: readonly ServerMigration[], fault: string | undefined, nowMs: number): OpenStackMigrationStatus {
@@ -23,7 +23,7 @@ function completeOf({ spec }: OpenStackMigration, servers: readonly ServerMigrat
     const left = servers.filter(({ phase }) => phase !== 'RolledBack' && phase !== 'Planned' && phase !== 'Blocked');
     return left.length === 0 ? say('True', 'RolledBack', 'all servers are in the cloud as before') : say('False', 'RollingBack', `${names(left)} on the way back`);
   }
-  if (servers.every((server) => server.phase === 'Moved' && areTidy(server)) && servers.length > 0) return say('True', 'Moved', `all ${servers.length} run here`);
+  if (servers.every((server) => server.phase === 'Moved' && areCleared(server)) && servers.length > 0) return say('True', 'Moved', `all ${servers.length} run here`);
   if (of('Blocked').length > 0) return say('False', 'Blocked', of('Blocked').map(({ name, message = '' }) => `${name}: ${message}`).join('; ').slice(0, 4096));
   if (spec.planOnly === true) return say('False', 'Planned', 'planOnly: false has it begin');
   const awaiting = of('AwaitingCutover');

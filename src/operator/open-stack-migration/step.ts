@@ -65,7 +65,12 @@ export function nextPass(disks: readonly DiskMigration[] = []): DiskMigration[] 
   return disks.map(({ copiedBytes: _copied, writtenBytes: _written, ...disk }) => ({ ...disk, pass: disk.step === 'Waiting' ? disk.pass : disk.pass + 1, step: 'Waiting' }));
 }
 
-/** Of what the cloud has of a disk's copy, so that it is found again by whoever did not see it made. */
-export function exportName({ migration: { metadata: { uid = '' } } }: StepContext, { id = '' }: ServerMigration, { name, pass }: DiskMigration): string {
-  return `${EXPORT_PREFIX}-${uid.slice(0, 8)}-${id}-${name}-${pass}`;
+/** Of what the cloud has of a disk's copy, so that it is found again by whoever did not see it made; never again after the server went back, and has written since. */
+export function exportName(context: StepContext, server: ServerMigration, { name, pass }: DiskMigration): string {
+  return `${exportPrefix(context, server)}${name}-${server.attempt ?? 1}.${pass}`;
+}
+
+/** Of the names of all that the cloud has of a server's copies. */
+export function exportPrefix({ migration: { metadata: { uid = '' } } }: StepContext, { id = '' }: ServerMigration): string {
+  return `${EXPORT_PREFIX}-${uid.slice(0, 8)}-${id}-`;
 }

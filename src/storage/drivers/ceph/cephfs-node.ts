@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf } from '../../../base/errors.ts';
+import { abortFuse } from '../../../base/fuse-connections.ts';
 import { run } from '../../../base/process.ts';
 import type { Log } from '../../../base/log.ts';
 import { makeTarget, mountAt } from '../../mounts.ts';
@@ -102,6 +104,11 @@ export class CephfsNodeVolumes implements NodeVolumes {
     return join(this.#options.folder, id, 'ceph.conf');
   }
 
+  /** The file that is there while a ceph-fuse comes up. */
+  #startingOf(id: string): string {
+    return join(this.#options.folder, id, 'starting');
+  }
+
   /** Where it is mounted, or was to be. */
   async #targetOf(id: string): Promise<string | undefined> {
     return readFile(join(this.#options.folder, id, TARGET), 'utf8').catch(() => undefined);
@@ -137,13 +144,27 @@ export class CephfsNodeVolumes implements NodeVolumes {
     await makeTarget(target, 'folder');
     if (kernel !== undefined) return kernel.mount({ folder: join(folder, id), target, flags, path, settings, user });
     const [conf, keyring] = [await writeConf(join(folder, id), settings, this.#askOf(id)), await writeKeyring(folder, user)];
+    await writeFile(this.#startingOf(id), '', { mode: 0o600 });
     await run(PROGRAM, ['-c', conf, '-k', keyring, '--id', user.user, '--client_fs', settings.filesystem, '--client_mountpoint', path, ...(flags.length === 0 ? [] : ['-o', flags.join(',')]), target], { timeoutMs: START_MS });
+    await rm(this.#startingOf(id));
     await leaveContainer(PROGRAM, conf);
+  }
+
+  /**
+   * One that has not come up has nothing to write. While it starts, it waits for a command that mounts it anew, which waits
+   * for whoever unmounts it, who waits for it; and the command has the connection open when its parent is killed. Only the
+   * end of the connection ends all of them.
+   */
+  async #breakOff(id: string, target: string): Promise<void> {
+    await endProcesses(PROGRAM, this.#confOf(id), 0);
+    const begun = await mountAt(target);
+    if (begun?.type.startsWith('fuse') === true) await abortFuse([Number(begun.device.split(':')[1])]);
   }
 
   /** Nothing of it is there afterwards, whoever began it. */
   async #end(id: string): Promise<void> {
     const target = await this.#targetOf(id);
+    if (target !== undefined && existsSync(this.#startingOf(id))) await this.#breakOff(id, target);
     // Whoever has unmounted it lets it write what it still has.
     if (target !== undefined) while (await mountAt(target) !== undefined) await run('umount', ['--', target]).catch(() => run('umount', ['--lazy', '--', target]));
     await endProcesses(PROGRAM, this.#confOf(id), END_MS);

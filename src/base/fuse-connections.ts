@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { run } from '../base/process.ts';
+import { run } from './process.ts';
 
 /** Where the kernel shows its connections need not be mounted: it is for this moment, and for this process alone. */
 const ABORT = 'control=/sys/fs/fuse/connections; mount -t fusectl none $control; for connection; do echo 1 > $control/$connection/abort; done 2> /dev/null; true';
