@@ -8,7 +8,8 @@ import { terminalProgress } from '../src/cli/terminal-progress.ts';
 import { defaultCacheRoot } from '../src/local/layout.ts';
 import { openStackClientPackage, openStackPackages } from '../src/local/openstack/packages.ts';
 import { ensurePackages } from '../src/local/packages.ts';
-import { ensureToolchain } from '../src/local/toolchain/toolchain.ts';
+import { sidecars } from '../src/local/storage/record.ts';
+import { ensureExtraProgram, ensureToolchain } from '../src/local/toolchain/toolchain.ts';
 import { cephPackages } from '../test/env/ceph-packages.ts';
 import { runChecks } from './checks.ts';
 import { runInLanes } from './lanes.ts';
@@ -19,6 +20,8 @@ const soak = process.argv.includes('--soak');
 const TEST_MS = 1_200_000;
 /** Hundreds of kills under an emulated guest take hours. */
 const SOAK_MS = 4 * 3_600_000;
+/** Of the programs that clusters do not need those that some test builds. */
+const MOST_USED = ['helm', 'bridge', 'host-local', 'csi-sanity', ...sidecars];
 /** Names of files or parts of them, to run only these. */
 const chosen = process.argv.slice(2).filter((word) => !word.startsWith('--'));
 
@@ -40,9 +43,10 @@ async function prepare(files: readonly string[]): Promise<NodeJS.ProcessEnv> {
     ...(files.some((file) => file.includes('openstack-mirror')) ? [...openStackPackages, openStackClientPackage] : []),
   ];
   await ensurePackages({ progress, install: true, extra, environment: process.env });
-  const { binaries, cniPlugins } = await ensureToolchain({
-    modules: join(root, 'deploy/toolchain'), cniSource: join(root, 'src/bin/yado-cni'), cache: defaultCacheRoot, environment: process.env, progress,
-  });
+  const building = { modules: join(root, 'deploy/toolchain'), cache: defaultCacheRoot, environment: process.env, progress };
+  const { binaries, cniPlugins } = await ensureToolchain({ ...building, cniSource: join(root, 'src/bin/yado-cni') });
+  // Whoever builds them in the middle makes the one beside it wait.
+  if (!soak && chosen.length === 0) for (const name of MOST_USED) await ensureExtraProgram(name, building);
   return { ...process.env, YADO_BIN: binaries, YADO_CNI: cniPlugins['yado-cni'] };
 }
 

@@ -18,7 +18,9 @@ chmod +x /www/cgi-bin/stop
 httpd -p 0.0.0.0:80 -h /www
 `;
 
-const often = { initialDelaySeconds: 15, periodSeconds: 1, failureThreshold: 3 };
+/** A guest is up within seconds, and on a host with much to do within half a minute. */
+const DELAY_SECONDS = 40;
+const often = { initialDelaySeconds: DELAY_SECONDS, periodSeconds: 1, failureThreshold: 3 };
 const machine = (name: string, probes: Spec, spec: Spec = {}) => tinyMachine(name, { probes, cloudInit: { userData }, network: { ports: [{ name: 'http', port: 80 }] }, ...spec });
 
 /** What the API server refuses, and what it says. */
@@ -78,7 +80,7 @@ describe('probes of guests', { timeout: 480_000 }, () => {
 
   it('end a guest that no longer serves, say so, and have it started again', async () => {
     const before = await vmThat('web', 'Ready', isReady);
-    await delay(Math.max(0, Date.parse(before.status?.guest?.startedAt ?? '') + 17_000 - Date.now()));
+    await delay(Math.max(0, Date.parse(before.status?.guest?.startedAt ?? '') + (DELAY_SECONDS + 2) * 1000 - Date.now()));
     assert.equal((await cluster.vm(NAMESPACE, 'web')).status?.anchor, before.status?.anchor);
     assert.deepEqual(await events('web'), {});
     const stopped = Date.now();
@@ -98,7 +100,7 @@ describe('probes of guests', { timeout: 480_000 }, () => {
 
   it('leave a healthy guest alone, without a write', async () => {
     const before = await vmThat('well', 'Ready', isReady);
-    await delay(Math.max(0, Date.parse(before.status?.guest?.startedAt ?? '') + 20_000 - Date.now()));
+    await delay(Math.max(0, Date.parse(before.status?.guest?.startedAt ?? '') + (DELAY_SECONDS + 5) * 1000 - Date.now()));
     const first = await cluster.vm(NAMESPACE, 'well');
     await delay(8000);
     const last = await cluster.vm(NAMESPACE, 'well');

@@ -4,14 +4,16 @@ import { after, before, describe, it } from 'node:test';
 import type { VirtualMachine } from '../../src/kube/yadokari.ts';
 import { object, startTestCluster, tinyImage, tinyMachine, type TestCluster } from '../env/cluster.ts';
 import { GuestShell } from '../env/guest-shell.ts';
+import { SshUser } from '../env/ssh.ts';
 
 const NAMESPACE = 'seeds';
 const SERVICE = 'http://169.254.169.254';
 
-const cloudInit = (source: string, name: string) => ({ source, userData: `#!/bin/sh\n# ${name}\n`, metadata: { role: name }, availabilityZone: 'zone-1', instanceID: `id-of-${name}` });
+const cloudInit = (source: string, name: string) => ({ source, userData: `#!/bin/sh\n# ${name}\necho ${name} > /run/told\n`, metadata: { role: name }, availabilityZone: 'zone-1', instanceID: `id-of-${name}` });
 
 describe('metadata of machines', { timeout: 480_000 }, () => {
   let cluster: TestCluster;
+  let alice: SshUser;
   const shells = new Map<string, GuestShell>();
   const kubectl = (...args: readonly string[]) => cluster.kubectl('-n', NAMESPACE, ...args);
   const shell = (name: string): GuestShell => shells.get(name) ?? assert.fail(`no shell in ${name}`);
@@ -27,13 +29,17 @@ describe('metadata of machines', { timeout: 480_000 }, () => {
   before(async () => {
     cluster = await startTestCluster({ name: 'seeds', nodes: 1 });
     await cluster.namespace(NAMESPACE);
-    await kubectl('create', 'secret', 'generic', 'keys', '--from-literal=alice=ssh-ed25519 AAAA alice');
+    alice = await SshUser.create('alice');
+    await kubectl('create', 'secret', 'generic', 'keys', `--from-literal=alice=${alice.publicKey}`);
     const machine = (name: string, source: string) => tinyMachine(name, { hostname: `${name}-host`, sshKeys: [{ secret: 'keys' }], cloudInit: cloudInit(source, name) });
     const box = object('Pod', 'box', { terminationGracePeriodSeconds: 1, containers: [{ name: 'main', image: 'localhost/yadokari/hello:1', command: ['sleep', '1000'] }] });
-    await cluster.apply(NAMESPACE, tinyImage + machine('drive', 'ConfigDrive') + machine('served', 'MetadataService') + machine('other', 'MetadataService') + box);
-    for (const name of ['drive', 'served', 'other']) await meet(name);
+    await cluster.apply(NAMESPACE, tinyImage + machine('drive', 'ConfigDrive') + machine('seed', 'NoCloud') + machine('served', 'MetadataService') + machine('other', 'MetadataService') + box);
+    for (const name of ['drive', 'seed', 'served', 'other']) await meet(name);
   });
-  after(async () => cluster?.[Symbol.asyncDispose]());
+  after(async () => {
+    await cluster?.[Symbol.asyncDispose]();
+    await alice?.[Symbol.asyncDispose]();
+  });
 
   it('are on a disk that is labelled config-2', async () => {
     await shell('drive').run('modprobe isofs; for block in /sys/block/vd*; do if [ "$(cat $block/serial)" = cidata ]; then mount -t iso9660 -o ro /dev/${block##*/} /mnt; fi; done');
@@ -43,11 +49,21 @@ describe('metadata of machines', { timeout: 480_000 }, () => {
     const metaData = JSON.parse(await shell('drive').run('cat /mnt/openstack/latest/meta_data.json')) as Readonly<Record<string, unknown>>;
     assert.deepEqual(
       [metaData['uuid'], metaData['name'], metaData['hostname'], metaData['project_id'], metaData['availability_zone'], metaData['launch_index'], metaData['meta'], metaData['public_keys']],
-      ['id-of-drive', 'drive', 'drive-host', NAMESPACE, 'zone-1', 0, { role: 'drive' }, { 'key-1': 'ssh-ed25519 AAAA alice' }],
+      ['id-of-drive', 'drive', 'drive-host', NAMESPACE, 'zone-1', 0, { role: 'drive' }, { 'key-1': alice.publicKey }],
     );
     assert.match(await shell('drive').run('cat /mnt/openstack/latest/user_data'), /# drive/);
     const { links: [link] } = JSON.parse(await shell('drive').run('cat /mnt/openstack/latest/network_data.json')) as { readonly links: readonly { readonly ethernet_mac_address: string }[] };
     assert.equal(link?.ethernet_mac_address, await shell('drive').run('cat /sys/class/net/eth0/address'));
+  });
+
+  it('let in who has the key, and nobody else, and run what the user gave', async () => {
+    await using mallory = await SshUser.create('mallory');
+    for (const name of ['drive', 'seed']) {
+      const address = (await cluster.vm(NAMESPACE, name)).status?.address ?? '';
+      await cluster.eventually(`the SSH server of ${name}`, () => alice.run(address, 'true').then(() => true, () => false), 60_000, NAMESPACE);
+      assert.equal(await alice.run(address, 'cat /run/told /etc/hostname'), `${name}\n${name}-host`);
+      await assert.rejects(mallory.run(address, 'true'), /Permission denied/);
+    }
   });
 
   it('are served to the guests that asked for it, to each its own', async () => {
@@ -61,7 +77,7 @@ describe('metadata of machines', { timeout: 480_000 }, () => {
       assert.match(await asked(name, '/openstack/latest/user_data'), new RegExp(`# ${name}`));
       assert.match(await asked(name, '/latest/user-data'), new RegExp(`# ${name}`));
       assert.equal(await asked(name, '/2009-04-04/meta-data/local-ipv4'), status?.address);
-      assert.equal(await asked(name, '/latest/meta-data/public-keys/0/openssh-key'), 'ssh-ed25519 AAAA alice');
+      assert.equal(await asked(name, '/latest/meta-data/public-keys/0/openssh-key'), alice.publicKey);
       assert.equal(await asked(name, '/openstack/latest/nothing'), 'none');
     }
   });

@@ -11,7 +11,7 @@ import { FileTree } from './file-tree.ts';
 import { concretePackage, librariesOf, unpackPackages, type PackageOptions } from './packages.ts';
 import { tarArchive } from './tar-archive.ts';
 
-/** The tiny guest: Debian's cloud kernel, busybox and the QEMU guest agent in an initial RAM disk. */
+/** The tiny guest: Debian's cloud kernel, busybox, the QEMU guest agent and an SSH server in an initial RAM disk. */
 export interface GuestImage {
   /** The archive `tiny.tar` with the members `vmlinuz`, `initrd.img` and `cmdline`. */
   readonly path: string;
@@ -81,13 +81,15 @@ export interface GuestPackages {
   readonly busybox: string;
   readonly agent: string;
   readonly utilities: string;
+  /** The SSH server, and the libraries that it needs and hosts seldom have. */
+  readonly ssh: readonly [program: string, ...libraries: readonly string[]];
 }
 
 export async function unpackGuestPackages(work: PackageOptions): Promise<GuestPackages> {
   const architecture = (await run('dpkg', ['--print-architecture'])).trim();
   const kernelPackage = await concretePackage(`linux-image-cloud-${architecture}`, /^linux-image-\d.*-cloud-/, work);
-  const [kernel = '', busybox = '', agent = '', utilities = ''] = await unpackPackages([kernelPackage, 'busybox', 'qemu-guest-agent', 'util-linux'], work);
-  return { kernel, busybox, agent, utilities };
+  const [kernel = '', busybox = '', agent = '', utilities = '', dropbear = '', ...libraries] = await unpackPackages([kernelPackage, 'busybox', 'qemu-guest-agent', 'util-linux', 'dropbear-bin', 'libtomcrypt1', 'libtommath1'], work);
+  return { kernel, busybox, agent, utilities, ssh: [dropbear, ...libraries] };
 }
 
 /** The archive that a VirtualMachineImage of format `tar` takes: kernel, initial RAM disk and command line. */
@@ -104,6 +106,7 @@ export async function guestTree(from: GuestPackages, modules: GuestModules, sign
   tree.folder('tmp', 0o1777).link('var/run', '../run').characterDevice('dev/console', 5, 1).characterDevice('dev/null', 1, 3, 0o666);
   await addBusybox(tree, from.busybox, signal);
   await addFlock(tree, from.utilities, signal);
+  await addSshServer(tree, from.ssh, signal);
   const agent = join(from.agent, 'usr/sbin/qemu-ga');
   await tree.copy('usr/sbin/qemu-ga', agent);
   for (const library of await librariesOf([agent], signal)) await tree.copy(library.slice(1), library);
@@ -136,6 +139,17 @@ export async function addFlock(tree: FileTree, unpacked: string, signal?: AbortS
   const program = join(unpacked, 'usr/bin/flock');
   await tree.copy('bin/flock', program);
   for (const library of await librariesOf([program], signal)) await tree.copy(library.slice(1), library);
+}
+
+/** It makes its keys when somebody first asks for them. */
+async function addSshServer(tree: FileTree, [unpacked, ...libraries]: GuestPackages['ssh'], signal?: AbortSignal): Promise<void> {
+  const program = join(unpacked, 'usr/sbin/dropbear');
+  await tree.copy('usr/sbin/dropbear', program);
+  for (const library of await librariesOf([program], signal, libraries)) {
+    const own = libraries.find((folder) => library.startsWith(folder));
+    await tree.copy(library.slice(own === undefined ? 1 : own.length + 1), library);
+  }
+  tree.folder('etc/dropbear', 0o700);
 }
 
 /** The C library loads what resolves names when it is first needed; ldd does not tell. */

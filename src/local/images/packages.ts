@@ -1,4 +1,4 @@
-import { mkdir, readdir } from 'node:fs/promises';
+import { glob, mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { YadoError } from '../../base/errors.ts';
 import { run } from '../../base/process.ts';
@@ -57,9 +57,11 @@ export async function concretePackage(metapackage: string, pattern: RegExp, opti
   throw new PackageError(`apt knows no package ${metapackage}; a Debian or Ubuntu release that has it is needed`, undefined);
 }
 
-/** The shared libraries that these programs need on this host, the loader included: path to path. */
-export async function librariesOf(programs: readonly string[], signal?: AbortSignal): Promise<readonly string[]> {
-  const output = await run('ldd', programs, { timeoutMs: 30_000, ...abort(signal) });
+/** The shared libraries that these programs need on this host, the loader included, as paths; first looked for in these unpacked packages. */
+export async function librariesOf(programs: readonly string[], signal?: AbortSignal, unpacked: readonly string[] = []): Promise<readonly string[]> {
+  const folders: string[] = [];
+  for await (const folder of glob(unpacked.map((one) => join(one, 'usr/lib/*-linux-gnu*')))) folders.push(folder);
+  const output = await run('ldd', programs, { timeoutMs: 30_000, ...(folders.length === 0 ? {} : { env: { ...process.env, LD_LIBRARY_PATH: folders.join(':') } }), ...abort(signal) });
   const missing = /^\s*(\S+) => not found/m.exec(output)?.[1];
   if (missing !== undefined) throw new PackageError(`the library ${missing} is missing on this host; install qemu-system-x86, which needs the same libraries`, undefined);
   const paths = output.split('\n').map((line) => /(?:=> )?(\/\S+) \(0x/.exec(line)?.[1]).filter((path) => path !== undefined);
