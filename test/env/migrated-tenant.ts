@@ -7,6 +7,7 @@ import type { Progress } from '../../src/base/progress.ts';
 import { createTenant } from '../../src/cli/tenant/tenant-objects.ts';
 import { isNotFound } from '../../src/kube/api-error.ts';
 import { conditionOf } from '../../src/kube/conditions.ts';
+import { secrets } from '../../src/kube/core.ts';
 import { openStackMigrations, openStackTenants, virtualMachines, type OpenStackMigration, type VirtualMachine } from '../../src/kube/yadokari.ts';
 import { loadKubeconfig } from '../../src/kube/transport.ts';
 import { buildGuestImage } from '../../src/local/images/guest-image.ts';
@@ -14,15 +15,18 @@ import { defaultCacheRoot } from '../../src/local/layout.ts';
 import type { OpenStackApi } from '../../src/local/openstack/api.ts';
 import { buildGuestDisk } from '../../src/local/openstack/guest-disk.ts';
 import type { OpenStackPeer } from '../../src/local/openstack/openstack-peer.ts';
-import { guestReady, makeGuest, uploadGuestDisk } from '../../src/local/openstack/seed/guests.ts';
-import { keypairs, makeKeypairs } from '../../src/local/openstack/seed/keypairs.ts';
+import { consoleOf, guestReady, makeGuest, uploadGuestDisk } from '../../src/local/openstack/seed/guests.ts';
 import { makeNetworks } from '../../src/local/openstack/seed/networks.ts';
 import { ensureOperatorObjects } from '../../src/local/openstack/seed/operator-objects.ts';
 import { cloudsYaml, makeApplicationCredential, makeProject } from '../../src/local/openstack/seed/project.ts';
 import { startTestCluster, type TestCluster } from './cluster.ts';
 import { startOpenStack } from './openstack.ts';
+import { SshUser } from './ssh.ts';
 
 const NAMESPACE = 'moving';
+const KEY = 'mover';
+/** Where user data leaves a word in a guest. */
+export const TOLD = '/run/told';
 const SEGMENT = 4 * 2 ** 20;
 const GIBIBYTE = 2 ** 30;
 const MINUTES = 60_000;
@@ -40,19 +44,24 @@ export interface SourceGuest {
   readonly sizeBytes: number;
 }
 
+const secretOf = (server: string): string => `${server}-user-data`;
+
 /** A local cluster with volumes, a real OpenStack that its nodes reach, and a tenant that shows its project, whose servers are real guests. */
 export class MigratedTenant implements AsyncDisposable {
   readonly namespace = NAMESPACE;
   readonly cluster: TestCluster;
   readonly peer: OpenStackPeer;
   readonly api: OpenStackApi;
+  /** Whose key the servers have. */
+  readonly user: SshUser;
   readonly #plan: Plan;
   readonly #bytes: Buffer;
 
-  private constructor(cluster: TestCluster, peer: OpenStackPeer, api: OpenStackApi, plan: Plan, bytes: Buffer) {
+  private constructor(cluster: TestCluster, peer: OpenStackPeer, api: OpenStackApi, user: SshUser, plan: Plan, bytes: Buffer) {
     this.cluster = cluster;
     this.peer = peer;
     this.api = api;
+    this.user = user;
     this.#plan = plan;
     this.#bytes = bytes;
   }
@@ -60,6 +69,7 @@ export class MigratedTenant implements AsyncDisposable {
   static async start(progress: Progress, nodes = 1): Promise<MigratedTenant> {
     const cluster = await startTestCluster({ name: 'migration', nodes, storage: ['local'] });
     let peer: OpenStackPeer | undefined;
+    let user: SshUser | undefined;
     try {
       // The host's address on the nodes' network: what copies disks runs there.
       const { hostname } = new URL(loadKubeconfig({ kubeconfig: cluster.status.kubeconfig }).getCurrentCluster()?.server ?? '');
@@ -68,24 +78,29 @@ export class MigratedTenant implements AsyncDisposable {
       const operator = await ensureOperatorObjects(admin);
       const api = await peer.site.signIn(await makeProject(admin, NAMESPACE));
       const networks = await makeNetworks(api, operator.externalNetwork);
-      await makeKeypairs(api);
+      user = await SshUser.create(KEY);
+      await api.post('compute', '/os-keypairs', { keypair: { name: KEY, type: 'ssh', public_key: user.publicKey } });
       const disk = await buildGuestDisk({ guest: await buildGuestImage({ cacheFolder: join(defaultCacheRoot, 'images'), progress }), cacheFolder: join(defaultCacheRoot, 'openstack') });
-      const plan = { flavor: operator.flavors['m1.nano'], image: await uploadGuestDisk(admin, disk), networks: [networks.back], keyName: keypairs[0] };
+      const plan = { flavor: operator.flavors['m1.nano'], image: await uploadGuestDisk(admin, disk), networks: [networks.back], keyName: KEY };
       await cluster.namespace(NAMESPACE);
       const yaml = cloudsYaml(peer.site.authUrl, NAMESPACE, await makeApplicationCredential(api, 'yadokari'));
       await createTenant(cluster.client, { namespace: NAMESPACE, name: 'shop', secret: 'shop-cloud', cloudsYaml: yaml, spec: { servers: { mode: 'Manage' }, syncPeriodSeconds: 5 } }, AbortSignal.timeout(MINUTES));
-      return new MigratedTenant(cluster, peer, api, plan, await readFile(disk));
+      return new MigratedTenant(cluster, peer, api, user, plan, await readFile(disk));
     } catch (error) {
+      await user?.[Symbol.asyncDispose]();
       await peer?.[Symbol.asyncDispose]();
       await cluster[Symbol.asyncDispose]();
       throw error;
     }
   }
 
-  /** A server that has booted, and is shown here. */
+  /** A server that has booted, has run its user data, and is shown here. The cloud does not tell what that was: its user has it. */
   async guest(name: string, volumeGiB?: number): Promise<SourceGuest> {
-    const id = await makeGuest(this.api, { name, ...this.#plan, ...(volumeGiB === undefined ? {} : { volumeGiB }) });
+    const userData = `#!/bin/sh\necho told ${name}\necho ${name} > ${TOLD}\n`;
+    const id = await makeGuest(this.api, { name, ...this.#plan, userData, ...(volumeGiB === undefined ? {} : { volumeGiB }) });
     await guestReady(this.api, id);
+    assert.match(await consoleOf(this.api, id), new RegExp(`told ${name}`));
+    await this.cluster.client.create(secrets, { apiVersion: 'v1', kind: 'Secret', metadata: { namespace: NAMESPACE, name: secretOf(name) }, data: { userdata: Buffer.from(userData).toString('base64') } });
     await this.eventually(`machine ${name}`, async () => (await this.machine(name))?.status?.printableStatus === 'Running');
     return { name, id, sizeBytes: (volumeGiB ?? 1) * GIBIBYTE };
   }
@@ -102,7 +117,8 @@ export class MigratedTenant implements AsyncDisposable {
   }
 
   migrate(name: string, spec: Omit<OpenStackMigrationSpec, 'tenant'>): Promise<unknown> {
-    return this.cluster.client.create(openStackMigrations, { apiVersion: 'yadokari.dev/v1alpha1', kind: 'OpenStackMigration', metadata: { namespace: NAMESPACE, name }, spec: { tenant: 'shop', storageClassName: 'local', ...spec } });
+    const userData = spec.servers.names.map((server) => ({ server, secret: secretOf(server) }));
+    return this.cluster.client.create(openStackMigrations, { apiVersion: 'yadokari.dev/v1alpha1', kind: 'OpenStackMigration', metadata: { namespace: NAMESPACE, name }, spec: { tenant: 'shop', storageClassName: 'local', userData, ...spec } });
   }
 
   change(name: string, spec: object): Promise<unknown> {
@@ -151,5 +167,6 @@ export class MigratedTenant implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.peer[Symbol.asyncDispose]();
     await this.cluster[Symbol.asyncDispose]();
+    await this.user[Symbol.asyncDispose]();
   }
 }

@@ -9,6 +9,7 @@ import { pods } from '../../src/kube/core.ts';
 import { HttpTransport, loadKubeconfig } from '../../src/kube/transport.ts';
 import { NativeNetwork } from '../../src/network/drivers/native/native-network.ts';
 import type { GuestEndpoint, GuestEndpointRequest } from '../../src/network/port.ts';
+import { GuestCalls, type GuestAnswer, type GuestCall } from './guest-calls.ts';
 
 /** A private bridge with network namespaces as hosts on it: .1 is this machine, hosts get the addresses they ask for. */
 export class Underlay implements AsyncDisposable {
@@ -91,77 +92,18 @@ export interface NetworkAgentOptions {
   readonly logLevel?: string;
 }
 
-interface Call {
-  readonly id: number;
-  readonly method: 'ensureGuest' | 'removeGuest' | 'prune';
-  readonly params: readonly unknown[];
-}
-
-interface Answer {
-  readonly id: number;
-  readonly result?: unknown;
-  readonly error?: string;
-}
-
 /** A NativeNetwork in a process of its own inside a namespace. */
-export class NetworkAgent implements AsyncDisposable {
-  readonly #child: ChildProcess;
-  readonly #waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
-  #next = 1;
-
-  private constructor(child: ChildProcess) {
-    this.#child = child;
-  }
-
+export class NetworkAgent extends GuestCalls {
   static async start(underlay: Underlay, namespace: string, options: NetworkAgentOptions): Promise<NetworkAgent> {
     await mkdir(options.folder, { recursive: true });
     const agent = new NetworkAgent(underlay.spawn(namespace, [process.execPath, import.meta.filename, JSON.stringify(options)], 'pipe'));
-    const ready = new Promise<unknown>((resolve, reject) => agent.#waiting.set(0, { resolve, reject }));
-    createInterface({ input: agent.#child.stdout as NodeJS.ReadableStream }).on('line', (line) => {
-      const { id, result, error } = JSON.parse(line) as Answer;
-      const waiting = agent.#waiting.get(id);
-      agent.#waiting.delete(id);
-      if (error === undefined) waiting?.resolve(result);
-      else waiting?.reject(new Error(error));
-    });
-    agent.#child.once('exit', () => {
-      for (const { reject } of agent.#waiting.values()) reject(new Error('the agent ended'));
-    });
-    await ready;
+    await agent.started();
     return agent;
-  }
-
-  ensureGuest(request: GuestEndpointRequest): Promise<GuestEndpoint> {
-    return this.#call('ensureGuest', [request]) as Promise<GuestEndpoint>;
-  }
-
-  removeGuest(namespace: string, pod: string): Promise<unknown> {
-    return this.#call('removeGuest', [namespace, pod]);
-  }
-
-  prune(keep: readonly string[]): Promise<unknown> {
-    return this.#call('prune', [keep]);
   }
 
   /** Ends the process without a chance to clean up. */
   kill(): Promise<void> {
-    return killed(this.#child);
-  }
-
-  /** Ends the process in an orderly way. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
-    const gone = new Promise((resolve) => this.#child.once('exit', resolve));
-    this.#child.stdin?.end();
-    await gone;
-  }
-
-  #call(method: Call['method'], params: readonly unknown[]): Promise<unknown> {
-    const id = this.#next++;
-    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-    this.#waiting.set(id, { resolve, reject });
-    this.#child.stdin?.write(`${JSON.stringify({ id, method, params })}\n`);
-    return promise;
+    return killed(this.child);
   }
 }
 
@@ -191,8 +133,8 @@ async function serve(options: NetworkAgentOptions): Promise<void> {
         : { kind: 'anchor', endpoint: guest(`${namespace}/${name}`).promise };
     },
   });
-  const tell = (answer: Answer): void => void process.stdout.write(`${JSON.stringify(answer)}\n`);
-  const methods: Readonly<Record<Call['method'], (...params: readonly never[]) => Promise<unknown>>> = {
+  const tell = (answer: GuestAnswer): void => void process.stdout.write(`${JSON.stringify(answer)}\n`);
+  const methods: Readonly<Record<GuestCall['method'], (...params: readonly never[]) => Promise<unknown>>> = {
     async ensureGuest(request: GuestEndpointRequest) {
       const endpoint = await network.ensureGuest(request);
       guest(`${request.namespace}/${request.pod}`).resolve(endpoint);
@@ -204,7 +146,7 @@ async function serve(options: NetworkAgentOptions): Promise<void> {
   await network.start();
   tell({ id: 0, result: 'ready' });
   for await (const line of createInterface({ input: process.stdin })) {
-    const parsed = JSON.parse(line) as Call;
+    const parsed = JSON.parse(line) as GuestCall;
     void methods[parsed.method](...(parsed.params as readonly never[])).then((result) => tell({ id: parsed.id, result: result ?? null }), (error: unknown) => tell({ id: parsed.id, error: String(error) }));
   }
   client.close();

@@ -16,6 +16,7 @@ import { bootScript, privateFolders } from '../../src/local/node/boot-script.ts'
 import { containerdConfig, libvirtdConfig, qemuConfig } from '../../src/local/node/config.ts';
 import { SplicedNetwork } from '../../src/network/drivers/spliced/spliced-network.ts';
 import type { GuestEndpoint, GuestEndpointRequest } from '../../src/network/port.ts';
+import { GuestCalls, type GuestCall } from './guest-calls.ts';
 import { killed, type Underlay } from './network-host.ts';
 
 export interface SplicedHostOptions {
@@ -171,71 +172,17 @@ async function endChild(entered: ChildProcess | undefined): Promise<void> {
   await gone;
 }
 
-type Method = 'ensureGuest' | 'removeGuest' | 'prune';
-
 /** A SplicedNetwork in a process of its own on the host. */
-export class SplicedAgent implements AsyncDisposable {
-  /** Keys of anchors that it said have moved. */
-  readonly moved: string[] = [];
-  readonly #child: ChildProcess;
-  readonly #waiting = new Map<number, PromiseWithResolvers<unknown>>();
-  #next = 1;
-
-  private constructor(child: ChildProcess) {
-    this.#child = child;
-  }
-
+export class SplicedAgent extends GuestCalls {
   static async start(host: SplicedHost, logLevel = 'warn'): Promise<SplicedAgent> {
     const agent = new SplicedAgent(host.daemon([process.execPath, import.meta.filename, logLevel], 'pipe'));
-    const ready = agent.#wait(0);
-    createInterface({ input: agent.#child.stdout as NodeJS.ReadableStream }).on('line', (line) => {
-      const { id, result, error, moved } = JSON.parse(line) as { readonly id?: number; readonly result?: unknown; readonly error?: string; readonly moved?: string };
-      if (moved !== undefined) agent.moved.push(moved);
-      const waiting = id === undefined ? undefined : agent.#waiting.get(id);
-      if (error === undefined) waiting?.resolve(result);
-      else waiting?.reject(new Error(error));
-    });
-    agent.#child.once('exit', () => {
-      for (const { reject } of agent.#waiting.values()) reject(new Error('the agent ended'));
-    });
-    await ready;
+    await agent.started();
     return agent;
-  }
-
-  ensureGuest(request: GuestEndpointRequest): Promise<GuestEndpoint> {
-    return this.#call('ensureGuest', [request]) as Promise<GuestEndpoint>;
-  }
-
-  removeGuest(namespace: string, pod: string): Promise<unknown> {
-    return this.#call('removeGuest', [namespace, pod]);
-  }
-
-  prune(keep: readonly string[]): Promise<unknown> {
-    return this.#call('prune', [keep]);
   }
 
   /** Ends the process without a chance to clean up. */
   async kill(): Promise<void> {
-    await endChild(this.#child);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
-    const gone = new Promise((resolve) => this.#child.once('exit', resolve));
-    this.#child.stdin?.end();
-    await gone;
-  }
-
-  #wait(id: number): Promise<unknown> {
-    const waiting = Promise.withResolvers<unknown>();
-    this.#waiting.set(id, waiting);
-    return waiting.promise.finally(() => this.#waiting.delete(id));
-  }
-
-  #call(method: Method, params: readonly unknown[]): Promise<unknown> {
-    const id = this.#next++;
-    this.#child.stdin?.write(`${JSON.stringify({ id, method, params })}\n`);
-    return this.#wait(id);
+    await endChild(this.child);
   }
 }
 
@@ -250,7 +197,7 @@ async function serve(logLevel: string): Promise<void> {
     onLost: () => {},
     log: createLog({ level: logLevel }),
   });
-  const methods: Readonly<Record<Method, (...params: readonly never[]) => Promise<unknown>>> = {
+  const methods: Readonly<Record<GuestCall['method'], (...params: readonly never[]) => Promise<unknown>>> = {
     ensureGuest: (request: GuestEndpointRequest) => network.ensureGuest(request),
     removeGuest: (namespace: string, pod: string) => network.removeGuest(namespace, pod),
     prune: (keep: readonly string[]) => network.prune(new Set(keep)),
@@ -258,7 +205,7 @@ async function serve(logLevel: string): Promise<void> {
   await network.start();
   tell({ id: 0, result: 'ready' });
   for await (const line of createInterface({ input: process.stdin })) {
-    const { id, method, params } = JSON.parse(line) as { readonly id: number; readonly method: Method; readonly params: readonly never[] };
+    const { id, method, params } = JSON.parse(line) as GuestCall & { readonly params: readonly never[] };
     void methods[method](...params).then((result) => tell({ id, result: result ?? null }), (error: unknown) => tell({ id, error: String(error) }));
   }
 }

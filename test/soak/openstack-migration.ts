@@ -9,7 +9,7 @@ import type { ComponentStatus } from '../../src/local/component.ts';
 import { ControlClient } from '../../src/local/control-client.ts';
 import { clusterLayout } from '../../src/local/layout.ts';
 import { randomOf } from '../env/faults.ts';
-import { MigratedTenant, type SourceGuest } from '../env/migrated-tenant.ts';
+import { MigratedTenant, TOLD, type SourceGuest } from '../env/migrated-tenant.ts';
 
 const ROUNDS = Number(process.env['YADO_TEST_ROUNDS'] ?? 25);
 const VICTIMS = ['agent', 'operator', 'kube-apiserver', 'etcd', 'kubelet', 'libvirtd', 'containerd'];
@@ -33,6 +33,8 @@ describe('a migration from a real OpenStack', { timeout: 4 * 3_600_000 }, () => 
     assert.equal(vm?.spec.provider, undefined);
     assert.deepEqual([vm?.status?.address, vm?.status?.guest?.macAddress], [shown?.address, shown?.mac]);
     assert.match(await tenant.cluster.kubectl('-n', tenant.namespace, 'get', 'pods', '-o', 'wide'), new RegExp(`${guest.name}-\\S+ +1/1 +Running`));
+    await tenant.eventually(`the SSH server of ${guest.name}`, () => tenant.user.run(shown?.address ?? '', 'true').then(() => true, () => false));
+    assert.equal(await tenant.user.run(shown?.address ?? '', `cat ${TOLD} /etc/hostname`), `${guest.name}\n${guest.name}`, 'the same key lets in, and the same user data was run');
     assert.deepEqual(await tenant.server(guest.id).then(({ status, locked }) => [status, locked]), ['SHUTOFF', true]);
   };
 

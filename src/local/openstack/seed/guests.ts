@@ -17,6 +17,7 @@ export interface GuestPlan {
   readonly volumeGiB?: number;
   readonly metadata?: Readonly<Record<string, string>>;
   readonly keyName?: string;
+  readonly userData?: string;
 }
 
 const READY = 'yadokari: ready';
@@ -28,11 +29,12 @@ export async function uploadGuestDisk(admin: OpenStackApi, disk: string, name = 
 }
 
 /** A server that is a real guest; its id once it is active, which is before it has booted. */
-export async function makeGuest(api: OpenStackApi, { name, flavor, image, networks = [], volumeGiB, metadata = {}, keyName }: GuestPlan): Promise<string> {
+export async function makeGuest(api: OpenStackApi, { name, flavor, image, networks = [], volumeGiB, metadata = {}, keyName, userData }: GuestPlan): Promise<string> {
   const disk = volumeGiB === undefined
     ? { imageRef: image }
     : { block_device_mapping_v2: [{ boot_index: 0, uuid: image, source_type: 'image', destination_type: 'volume', volume_size: volumeGiB, delete_on_termination: true }] };
-  const id = await requestServer(api, { name, flavorRef: flavor, availability_zone: zones.libvirt, networks: networks.length === 0 ? 'none' : networks.map((uuid) => ({ uuid })), metadata, ...disk, ...(keyName === undefined ? {} : { key_name: keyName }) });
+  const told = { ...(keyName === undefined ? {} : { key_name: keyName }), ...(userData === undefined ? {} : { user_data: Buffer.from(userData).toString('base64') }) };
+  const id = await requestServer(api, { name, flavorRef: flavor, availability_zone: zones.libvirt, networks: networks.length === 0 ? 'none' : networks.map((uuid) => ({ uuid })), metadata, ...disk, ...told });
   await serverBecomes(api, id, 'ACTIVE');
   return id;
 }
