@@ -5,8 +5,8 @@ import { runStep, type StepResult } from './step.ts';
 
 /** They need no cluster of nodes and no guest, wait more than they work, and make room for those that do. */
 const LIGHT = new Set(['chart', 'chart-server', 'csi-ceph', 'csi-local', 'csi-nfs', 'disk-copy', 'go-programs', 'ipam', 'openstack-migration', 'openstack-tenant']);
-/** They look at how soon something happens, and have only light ones beside them. */
-const TIMED = new Set(['faults', 'liveness', 'node-death', 'scale', 'top', 'virtual-node-pressure', 'virtual-node-workloads']);
+/** They leave one of two processors to others most of the time. */
+const CALM = new Set(['ceph-volumes', 'images', 'kubelet-server', 'libvirt', 'local-cluster', 'local-volumes', 'machine-volumes', 'openstack-mirror', 'release-images', 'storage-add']);
 
 export interface LaneOptions {
   readonly env: NodeJS.ProcessEnv;
@@ -14,27 +14,19 @@ export interface LaneOptions {
   readonly command: readonly [string, ...(readonly string[])];
 }
 
-/**
- * Runs test files in two lanes, one at a time in each. A test waits about half of its time, and two processors have room
- * for two. The first lane begins with the ones that look at times, the second with the light ones; they share the rest.
- */
+/** Runs test files, one at a time in each of two lanes: a test waits about half of its time, and two processors have room for two. */
 export async function runInLanes(files: readonly string[], { env, command }: LaneOptions): Promise<readonly StepResult[]> {
-  const [timed, light, rest] = [files.filter((file) => isOf(TIMED, file)), files.filter((file) => isOf(LIGHT, file)), files.filter((file) => !isOf(TIMED, file) && !isOf(LIGHT, file))];
   using aside = await ownMounts();
-  const run = (file: string, entered: readonly string[], beside: boolean): Promise<StepResult> => {
-    const [program, ...args] = [...entered, ...(isOf(LIGHT, file) ? ['nice', '-n', '10'] : []), ...command, file];
-    return runStep(file, program, args, { env, beside });
-  };
-  const lane = async (next: () => string | undefined, entered: readonly string[], beside: boolean): Promise<readonly StepResult[]> => {
+  const run = async (lane: readonly string[], entered: readonly string[], beside: boolean): Promise<readonly StepResult[]> => {
     const results: StepResult[] = [];
-    for (let file = next(); file !== undefined; file = next()) results.push(await run(file, entered, beside));
+    for (const file of lane) {
+      const [program, ...args] = [...entered, ...(isOf(LIGHT, file) ? ['nice', '-n', '10'] : []), ...command, file];
+      results.push(await runStep(file, program, args, { env, beside }));
+    }
     return results;
   };
-  // From both ends: those of the same kind, which have much to do at the same time, do not meet.
-  const lanes = await Promise.all([
-    lane(() => timed.shift() ?? rest.shift() ?? light.shift(), [], false),
-    lane(() => light.shift() ?? rest.pop(), aside.command, true),
-  ]);
+  const [light, calm] = [files.filter((file) => isOf(LIGHT, file)), files.filter((file) => isOf(CALM, file))];
+  const lanes = await Promise.all([run(files.filter((file) => !light.includes(file) && !calm.includes(file)), [], false), run([...light, ...calm], aside.command, true)]);
   return lanes.flat();
 }
 

@@ -44,9 +44,8 @@ export const extraPrograms: readonly ToolchainProgram[] = [
   ...['main/bridge', 'ipam/host-local'].map((path) => ({ name: path.replace(/.*\//, ''), module: 'reference-cni', package: `github.com/containernetworking/plugins/plugins/${path}`, linkerFlags: plain, seconds: 5 })),
   { name: 'e2e.test', module: 'kubernetes-e2e', package: 'k8s.io/kubernetes/test/e2e', tests: true, linkerFlags: versioned, seconds: 110 },
   { name: 'agnhost', module: 'kubernetes-e2e', package: 'k8s.io/kubernetes/test/images/agnhost', linkerFlags: plain, seconds: 10 },
-  { name: 'csi-sanity', module: 'csi-sanity', package: 'github.com/kubernetes-csi/csi-test/v5/cmd/csi-sanity', linkerFlags: plain, seconds: 40 },
-  { name: 'csi-provisioner', module: 'csi-provisioner', package: 'github.com/kubernetes-csi/external-provisioner/v6/cmd/csi-provisioner', linkerFlags: plain, seconds: 100 },
-  ...['external-attacher/v4/cmd/csi-attacher', 'external-resizer/v2/cmd/csi-resizer', 'external-snapshotter/v8/cmd/csi-snapshotter', 'external-snapshotter/v8/cmd/snapshot-controller'].map((path, index) => ({ name: path.replace(/.*\//, ''), module: 'csi-sidecars', package: `github.com/kubernetes-csi/${path}`, linkerFlags: plain, seconds: index === 0 ? 90 : 20 })),
+  ...['external-provisioner/v6/cmd/csi-provisioner', 'external-attacher/v4/cmd/csi-attacher', 'external-resizer/v2/cmd/csi-resizer', 'external-snapshotter/v8/cmd/csi-snapshotter', 'external-snapshotter/v8/cmd/snapshot-controller'].map((path, index) => ({ name: path.replace(/.*\//, ''), module: 'csi-sidecars', package: `github.com/kubernetes-csi/${path}`, linkerFlags: plain, seconds: index === 0 ? 100 : 20 })),
+  { name: 'csi-sanity', module: 'csi-sanity', package: 'github.com/kubernetes-csi/csi-test/v5/cmd/csi-sanity', linkerFlags: plain, seconds: 5 },
 ];
 
 /** What a folder of ready binaries must have; the CNI plugins may be missing there and are built then. */
