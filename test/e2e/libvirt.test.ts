@@ -54,7 +54,7 @@ hypervisorContract('libvirt', async () => ({
   crash: (name) => host.killQemu(name),
   interrupt: () => host.killDaemon(500),
   identity: (name) => host.qemuPid(name),
-  patienceMs: 25_000,
+  patienceMs: 90_000,
 }));
 
 describe('libvirt', { timeout: 120_000 }, () => {
