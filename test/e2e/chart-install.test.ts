@@ -141,7 +141,7 @@ describe('the chart on a cluster with a foreign CNI', { timeout: 900_000 }, () =
     await untouched('killing all our pods', () => cluster.kubectl('-n', 'yadokari-system', 'delete', 'pods', '-l', 'app.kubernetes.io/name=yadokari', '--grace-period=0', '--force'));
   });
 
-  const kills = Number(process.env['YADO_TEST_KILLS'] ?? 8);
+  const kills = Number(process.env['YADO_TEST_KILLS'] ?? 4);
   const seed = Number(process.env['YADO_TEST_SEED'] ?? Date.now() % 2 ** 31);
   it(`keeps them under ${kills} kills by chance (YADO_TEST_SEED=${seed}), no silence longer than 5 s`, async (test) => {
     const [faults, next] = [new ChartFaults(cluster, 'hello', stream), randomOf(seed)];
