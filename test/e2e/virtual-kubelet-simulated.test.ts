@@ -152,7 +152,7 @@ describe('pods of a virtual node on a simulated runtime', { timeout: 60_000 }, (
     assert.equal(kubelet.status('pod').containerStatuses?.[0]?.lastState?.terminated?.exitCode, 1);
   });
 
-  it('takes a container that never ran for no start', async () => {
+  it('counts a start that was cut short, of which nobody knows whether anything ran', async () => {
     cri.failing.add('startContainer');
     kubelet.create('pod', { containers: [main] });
     await until('it was made', async () => (await cri.listContainers()).length > 0);
@@ -160,7 +160,7 @@ describe('pods of a virtual node on a simulated runtime', { timeout: 60_000 }, (
     cri.failing.clear();
     kubelet.start();
     await ready();
-    assert.deepEqual([restarts(), (await cri.listContainers()).map(({ state }) => state)], [0, ['RUNNING']]);
+    assert.deepEqual([restarts() > 0, (await cri.listContainers()).map(({ state }) => state)], [true, ['RUNNING']]);
   });
 
   it('drives out who uses most beyond what it asked for, when memory runs short, and nobody else', async () => {

@@ -79,7 +79,7 @@ export class ContainerStarter {
   }
 
   /**
-   * A container that was made and never ran, since whoever made it was killed before it could start it. The runtime
+   * A container that was made and does not run, since whoever made it was killed before it could start it. The runtime
    * may still be about to start it and then refuses: that says nothing of the container, and is looked at again soon.
    */
   async #removeUnstarted({ container: { name }, observed, signal }: StartRequest): Promise<void> {
@@ -90,8 +90,8 @@ export class ContainerStarter {
   /** Where the runtime has forgotten the containers before this one, their logs and the API still know of them. */
   async #restartCountOf({ metadata: { uid = '' }, status }: PodManifest, { name }: ContainerSpec, observed: ObservedPod, signal: AbortSignal): Promise<number> {
     const newest = newestOf(observed, name);
-    // What never ran is no start, though a kubelet would count it.
-    if (newest !== undefined) return newest.state === 'CREATED' ? newest.restartCount : newest.restartCount + 1;
+    // Also after one that is not known to have run, as with a kubelet: a runtime that was killed in between may have run it.
+    if (newest !== undefined) return newest.restartCount + 1;
     const logs = await this.#options.context.files.list(logFolder(uid, name), signal);
     const fromLogs = logs.map((file) => Number(/^(\d+)\.log/.exec(file)?.[1] ?? -1) + 1);
     const reports = [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])];
