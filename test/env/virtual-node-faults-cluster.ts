@@ -177,7 +177,9 @@ export class VirtualNodeFaults {
 
   async #hasRun(name: string, rebooted: boolean): Promise<boolean> {
     const { status } = await this.cluster.client.get(pods, { name, namespace: NAMESPACE });
-    if (status?.phase === 'Failed' && !rebooted) throw new Error(`it failed: ${JSON.stringify(status)}`);
+    // The runtime breaks a start off whose caller dies, and says so: the pod may not start again, as with a kubelet.
+    const isBrokenOff = status?.containerStatuses?.[0]?.state?.terminated?.reason === 'StartError';
+    if (status?.phase === 'Failed' && !rebooted && !isBrokenOff) throw new Error(`it failed: ${JSON.stringify(status)}`);
     return status?.phase === 'Succeeded' || status?.phase === 'Failed';
   }
 

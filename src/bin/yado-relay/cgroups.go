@@ -35,19 +35,21 @@ func removeCgroup(folder string) {
 	}
 	text, _ := os.ReadFile(filepath.Join(folder, "cgroup.procs"))
 	for _, pid := range strings.Fields(string(text)) {
-		if number, err := strconv.Atoi(pid); err == nil && isHalfMade("/proc", pid) {
+		if number, err := strconv.Atoi(pid); err == nil && isHalfMade("/proc", pid) && isOrphan("/proc", pid) {
 			syscall.Kill(number, syscall.SIGKILL)
 		}
 	}
 	os.Remove(folder)
 }
 
-// Whether the process waits to become a container's, and who was to tell it has died: it would wait for ever.
+// Whether the process waits to become a container's.
 func isHalfMade(proc, pid string) bool {
 	name, err := os.ReadFile(filepath.Join(proc, pid, "comm"))
-	if err != nil || !strings.HasPrefix(string(name), "runc:[") {
-		return false
-	}
+	return err == nil && strings.HasPrefix(string(name), "runc:[")
+}
+
+// Whether who has started the process has died: what waits for word from there waits for ever.
+func isOrphan(proc, pid string) bool {
 	_, parent, _, ok := readStat(filepath.Join(proc, pid, "stat"))
 	return ok && parent == "1"
 }

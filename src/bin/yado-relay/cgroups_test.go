@@ -33,7 +33,7 @@ func TestOnlyWhoWaitsForNobodyIsHalfMade(t *testing.T) {
 		os.WriteFile(filepath.Join(proc, pid, "stat"), []byte(stat), 0o644)
 	}
 	for pid, wanted := range map[string]bool{"10": true, "11": false, "12": false, "13": false} {
-		if isHalfMade(proc, pid) != wanted {
+		if (isHalfMade(proc, pid) && isOrphan(proc, pid)) != wanted {
 			t.Errorf("%s: not %v", pid, wanted)
 		}
 	}

@@ -40,7 +40,7 @@ func endIdleShims(idle map[string]int, door runtimeDoor) map[string]int {
 }
 
 // Shims of the runtime that have no child, which each has for as long as it serves a pod; as pid and moment of start,
-// which together name a process for good.
+// which together name a process for good. A container that was half made when containerd no longer wanted it is none.
 func idleShims(proc, socket string) []string {
 	stats, _ := filepath.Glob(filepath.Join(proc, "[0-9]*", "stat"))
 	parents := map[string]bool{}
@@ -50,7 +50,9 @@ func idleShims(proc, socket string) []string {
 		if !ok {
 			continue
 		}
-		parents[parent] = true
+		if !isHalfMade(proc, pid) {
+			parents[parent] = true
+		}
 		if isShimOf(filepath.Join(filepath.Dir(path), "cmdline"), socket) {
 			candidates[pid] = started
 		}
