@@ -15,7 +15,7 @@ import { hostPrefix, nodePrefix } from '../../src/local/entry.ts';
 import { bootScript, privateFolders } from '../../src/local/node/boot-script.ts';
 import { containerdConfig, libvirtdConfig, qemuConfig } from '../../src/local/node/config.ts';
 import { SplicedNetwork } from '../../src/network/drivers/spliced/spliced-network.ts';
-import type { GuestEndpoint, GuestEndpointRequest } from '../../src/network/port.ts';
+import type { GuestEndpointRequest } from '../../src/network/port.ts';
 import { GuestCalls, type GuestCall } from './guest-calls.ts';
 import { killed, type Underlay } from './network-host.ts';
 
