@@ -2,8 +2,8 @@ import { Counter, Gauge, type Registry } from 'prom-client';
 import type { Clock } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
-import { overheadMiB } from '../vm/overhead.ts';
-import type { GuestUsage, Hypervisor } from '../vm/port.ts';
+import { limitMiB } from '../vm/overhead.ts';
+import type { GuestUsage, Hypervisor, HypervisorInfo } from '../vm/port.ts';
 import type { Anchor } from './anchor.ts';
 
 export interface GuestMetricsOptions {
@@ -21,13 +21,13 @@ interface Figure {
   readonly name: string;
   readonly help: string;
   /** Undefined where the guest does not tell. */
-  readonly value: (usage: GuestUsage, anchor: Anchor) => number | undefined;
+  readonly value: (usage: GuestUsage, anchor: Anchor, info: HypervisorInfo) => number | undefined;
 }
 
 const figures: readonly Figure[] = [
   { type: 'counter', name: 'yadokari_guest_cpu_seconds_total', help: "Processor time of a guest's process.", value: ({ cpuSeconds }) => cpuSeconds },
   { type: 'gauge', name: 'yadokari_guest_memory_resident_bytes', help: "Memory of a guest's process that is resident.", value: ({ memoryBytes }) => memoryBytes },
-  { type: 'gauge', name: 'yadokari_guest_memory_limit_bytes', help: 'Memory that a guest is held to: its own and the overhead of its process.', value: (_usage, { guest: { memoryMiB } }) => (memoryMiB + overheadMiB(memoryMiB)) * 2 ** 20 },
+  { type: 'gauge', name: 'yadokari_guest_memory_limit_bytes', help: 'Memory that a guest is held to: its own and the overhead of its process.', value: (_usage, { guest: { memoryMiB } }, { acceleration }) => limitMiB(memoryMiB, acceleration) * 2 ** 20 },
   { type: 'counter', name: 'yadokari_guest_disk_read_bytes_total', help: 'Bytes that a guest read from its disks.', value: ({ diskReadBytes }) => diskReadBytes },
   { type: 'counter', name: 'yadokari_guest_disk_written_bytes_total', help: 'Bytes that a guest wrote to its disks.', value: ({ diskWrittenBytes }) => diskWrittenBytes },
   { type: 'counter', name: 'yadokari_guest_network_received_bytes_total', help: 'Bytes that a guest received.', value: ({ networkReceivedBytes }) => networkReceivedBytes },
@@ -40,7 +40,7 @@ const labelNames = ['namespace', 'virtual_machine', 'pod', 'node'] as const;
 interface Sample {
   /** Milliseconds since the epoch; 0 when the hypervisor did not answer. */
   readonly at: number;
-  readonly guests: readonly { readonly anchor: Anchor; readonly usage: GuestUsage }[];
+  readonly guests: readonly { readonly anchor: Anchor; readonly usage: GuestUsage; readonly info: HypervisorInfo }[];
 }
 
 const FRESH_MS = 1000;
@@ -61,8 +61,8 @@ export function registerGuestMetrics(options: GuestMetricsOptions): void {
       async collect() {
         const { guests } = await sample();
         this.reset();
-        for (const { anchor, usage } of guests) {
-          const figure = value(usage, anchor);
+        for (const { anchor, usage, info } of guests) {
+          const figure = value(usage, anchor, info);
           if (figure !== undefined) this.inc({ namespace: anchor.namespace, virtual_machine: anchor.guest.name, pod: anchor.name, node }, figure);
         }
       },
@@ -82,10 +82,10 @@ function sampler({ hypervisor, anchorOf, clock, log }: GuestMetricsOptions): () 
   let latest: { readonly since: number; readonly sample: Promise<Sample> } | undefined;
   const take = async (): Promise<Sample> => {
     try {
-      const usages = await hypervisor.usage(AbortSignal.timeout(PATIENCE_MS));
+      const [info, usages] = await Promise.all([hypervisor.info(), hypervisor.usage(AbortSignal.timeout(PATIENCE_MS))]);
       const guests = usages.flatMap((usage) => {
         const anchor = anchorOf(usage.id);
-        return anchor === undefined ? [] : [{ anchor, usage }];
+        return anchor === undefined ? [] : [{ anchor, usage, info }];
       });
       return { at: clock.now(), guests };
     } catch (error) {

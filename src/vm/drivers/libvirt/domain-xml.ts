@@ -1,4 +1,4 @@
-import { overheadMiB } from '../../overhead.ts';
+import { limitMiB, translationCacheMiB } from '../../overhead.ts';
 import type { GuestBoot, GuestCpu, GuestDefinition, GuestDisk, GuestFilesystem, GuestInterface } from '../../port.ts';
 
 /** What this host adds to a guest's definition. */
@@ -24,7 +24,6 @@ const sparePorts = 4;
 export function domainXml(guest: GuestDefinition, options: DomainOptions): string {
   const q35 = guest.boot.kind === 'firmware' && guest.boot.firmware !== 'bios';
   const cpus = guest.cpu.sockets * guest.cpu.cores * guest.cpu.threads;
-  const cacheMiB = options.acceleration === 'tcg' ? translationCacheMiB(guest.memoryMiB) : 0;
   return [
     `<domain type='${options.acceleration === 'kvm' ? 'kvm' : 'qemu'}'>`,
     `  <name>${text(guest.name)}</name>`,
@@ -34,10 +33,10 @@ export function domainXml(guest: GuestDefinition, options: DomainOptions): strin
     // The program that serves the files sees the guest's memory; this cannot be changed later.
     ...(guest.filesystems === undefined || guest.filesystems.length === 0 ? [] : [`  <memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>`]),
     `  <vcpu>${cpus}</vcpu>`,
-    ...(options.limited ? limitLines(guest.memoryMiB + overheadMiB(guest.memoryMiB) + cacheMiB, cpus) : []),
+    ...(options.limited ? limitLines(limitMiB(guest.memoryMiB, options.acceleration), cpus) : []),
     `  <sysinfo type='smbios'><system>${guest.product === undefined ? '' : `<entry name='product'>${text(guest.product)}</entry>`}<entry name='serial'>${text(guest.hostname)}</entry></system></sysinfo>`,
     ...indent(2, osLines(guest.boot, q35)),
-    ...indent(2, featureLines(guest.boot, cacheMiB)),
+    ...indent(2, featureLines(guest.boot, translationCacheMiB(guest.memoryMiB, options.acceleration))),
     ...indent(2, cpuLines(guest.cpu, options)),
     `  <clock offset='utc'/>`,
     // A guest that panics or powers off ends; libvirt then remembers why. A reboot stays inside the same QEMU.
@@ -50,14 +49,6 @@ export function domainXml(guest: GuestDefinition, options: DomainOptions): strin
     `</domain>`,
     '',
   ].join('\n');
-}
-
-/**
- * Room for translated code of an emulated guest. QEMU's default of 1 GiB would be most of a small guest's cost; where it is
- * short, all of it is thrown away and translated again: with 32 MiB pods in a guest of 512 MiB take twice as long to start.
- */
-function translationCacheMiB(memoryMiB: number): number {
-  return Math.min(256, Math.max(64, Math.round(memoryMiB / 4)));
 }
 
 function limitLines(memoryMiB: number, cpus: number): string[] {
