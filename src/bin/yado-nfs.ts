@@ -21,7 +21,7 @@ const options = new Command('yado-nfs')
   .requiredOption('--path <folder>', 'folder of the volumes, as the StorageBackend says')
   .requiredOption('--address <address>', 'address of this machine at which nodes reach it')
   .option('--port <number>', 'port', String(NFS_PORT))
-  .option('--client <network...>', 'addresses and networks that may mount a new volume (default: everybody)')
+  .option('--client <network...>', 'addresses and networks that may mount any volume, besides the nodes that have it')
   .option('--log-level <level>', 'trace, debug, info, warn or error', 'info')
   .parse()
   .opts<Options>();

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { parseAllDocuments } from 'yaml';
 import { kinds } from '../../src/api/kinds.ts';
+import { run } from '../../src/base/process.ts';
 import { silentProgress } from '../../src/base/progress.ts';
 import { isNotFound } from '../../src/kube/api-error.ts';
 import { virtualMachines, yadoPods, type VirtualMachine, type YadoPod } from '../../src/kube/yadokari.ts';
@@ -59,8 +60,8 @@ describe('the chart on a cluster with a foreign CNI', { timeout: 900_000 }, () =
 
   before(async () => {
     helm = await Helm.ready();
-    const { csi } = await ensureReleaseImages({ cache: defaultCacheRoot, root, environment: process.env, progress: silentProgress, only: ['csi'] });
-    cluster = await startTestCluster({ name: 'chart', chart: true, images: [csi.archive, await sidecarImages()] });
+    const { csi, nfs } = await ensureReleaseImages({ cache: defaultCacheRoot, root, environment: process.env, progress: silentProgress, only: ['csi', 'nfs'] });
+    cluster = await startTestCluster({ name: 'chart', chart: true, images: [csi.archive, nfs.archive, await sidecarImages()] });
     helm = helm.with(cluster.status.kubeconfig);
   });
   after(async () => {
@@ -111,8 +112,8 @@ describe('the chart on a cluster with a foreign CNI', { timeout: 900_000 }, () =
     assert.match(said, /Phase:\s+Succeeded/);
   });
 
+  const set = (values: string) => helm.run('upgrade', 'yadokari', chartFolder, '--reuse-values', '--wait', '--timeout', '180s', '--set', values);
   it('brings volumes, and snapshots of them, to a cluster that had none', async () => {
-    const set = (values: string) => helm.run('upgrade', 'yadokari', chartFolder, '--reuse-values', '--wait', '--timeout', '180s', '--set', values);
     await assert.rejects(set('storage.local.enabled=true,storage.snapshotController.enabled=true'), /lacks the definitions of snapshots/);
     for (const name of ['volumesnapshotclasses', 'volumesnapshotcontents', 'volumesnapshots']) await cluster.kubectl('apply', '-f', join(await snapshotDefinitions(), `snapshot.storage.k8s.io_${name}.yaml`));
     await set('storage.local.enabled=true,storage.snapshotController.enabled=true');
@@ -135,6 +136,31 @@ describe('the chart on a cluster with a foreign CNI', { timeout: 900_000 }, () =
     await kubectl('delete', 'pod/first', 'pod/second', 'pvc/first', 'pvc/second', 'volumesnapshot/then', '--timeout=120s');
     await cluster.kubectl('delete', 'storagebackend/local', '--timeout=120s');
     await set('storage.local.enabled=false,storage.snapshotController.enabled=false');
+  });
+
+  it('runs an NFS server on a node, with its volumes as they were when it is replaced', async () => {
+    const [server, path] = [cluster.status.nodes[0]?.address ?? '', '/var/lib/yadokari/shared'];
+    await cluster.shell('n1', `truncate -s 1G ${path}.disk && mkfs.btrfs -q ${path}.disk && mkdir -p ${path} && mount -o loop,commit=1 ${path}.disk ${path}`);
+    try {
+      await set(`storage.nfs.enabled=true,storage.nfs.managed.nfs.node=n1,storage.nfs.managed.nfs.server=${server},storage.nfs.managed.nfs.path=${path},storage.nfs.managed.nfs.clients={*}`);
+      await cluster.apply(NAMESPACE, object('StorageBackend', 'nfs', { nfs: { managed: { server, path, clients: ['*'] } } }));
+      await kubectl('wait', '--for=condition=Ready', 'storagebackend/nfs', '--timeout=60s');
+      await cluster.apply(NAMESPACE, documents({ apiVersion: 'v1', kind: 'PersistentVolumeClaim', metadata: { name: 'shared' }, spec: { storageClassName: 'nfs', accessModes: ['ReadWriteMany'], resources: { requests: { storage: '32Mi' } } } }));
+      await kubectl('wait', '--for=jsonpath={.status.phase}=Bound', 'pvc/shared', '--timeout=60s');
+      const volume = await cluster.kubectl('get', 'pv', await kubectl('get', 'pvc/shared', '-o', 'jsonpath={.spec.volumeName}'), '-o', 'jsonpath={.spec.csi.volumeHandle}');
+      const file = `nfs://${server}/${volume}/file?version=4`;
+      const note = join(cluster.folder, 'note');
+      await writeFile(note, 'written\n');
+      await run('nfs-cp', [note, file]);
+      await cluster.kubectl('-n', 'yadokari-system', 'rollout', 'restart', 'deployment/yadokari-csi-nfs');
+      await cluster.kubectl('-n', 'yadokari-system', 'rollout', 'status', 'deployment/yadokari-csi-nfs', '--timeout=120s');
+      await cluster.eventually('what was written is served again', async () => (await run('nfs-cat', [file], { timeoutMs: 10_000 })) === 'written\n', 90_000);
+      await kubectl('delete', 'pvc/shared', '--timeout=60s');
+      await cluster.kubectl('delete', 'storagebackend/nfs', '--timeout=60s');
+      await set('storage.nfs.enabled=false');
+    } finally {
+      await cluster.shell('n1', `umount --recursive --lazy ${path}`);
+    }
   });
 
   it('keeps the machine and its connections when operator and agents are killed, all at once', async () => {

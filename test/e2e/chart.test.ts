@@ -42,6 +42,8 @@ const wrong: readonly (readonly [what: string, values: Values, says: RegExp])[] 
   ['a name server that is no address', ['network.dns.servers={dns.example}'], /network[./]dns[./]servers[./]0/],
   ['a kind of volumes that does not exist', ['storage.drbd9.enabled=true'], /storage.*drbd9/s],
   ['a backend of volumes that is no name', ['storage.ceph.backends={Team_A}'], /storage[./]ceph[./]backends[./]0/],
+  ['a server of NFS by its name', ['storage.nfs.managed.nfs.node=n1', 'storage.nfs.managed.nfs.server=nas.example', 'storage.nfs.managed.nfs.path=/srv'], /storage[./]nfs[./]managed[./]nfs[./]server/],
+  ['a server of NFS on no node', ['storage.nfs.managed.nfs.server=10.0.0.5', 'storage.nfs.managed.nfs.path=/srv'], /storage[./]nfs[./]managed[./]nfs.*node/s],
   ['a sidecar without a tag', ['storage.sidecars.attacher=registry.example/csi-attacher'], /storage[./]sidecars[./]attacher/],
   ['a namespace that is none', ['rbac.secretNamespaces={Team_A}'], /rbac[./]secretNamespaces[./]0/],
   ['a test image of a wrong format', ['test.guest.format=vmdk'], /test[./]guest[./]format/],
@@ -52,6 +54,7 @@ const contradictory: readonly (readonly [what: string, values: Values, says: Reg
   ['a native network without addresses', ['network.mode=native'], /give network\.native\.podCidr/],
   ['definitions that go while machines stay', ['crds.keep=false'], /Set uninstall\.virtualMachines to remove, or crds\.keep to true/],
   ['a test image of two sources', ['test.guest.url=https://images.example/a.tar'], /give file or url, not both/],
+  ['a server of NFS that no driver uses', ['storage.nfs.enabled=true', 'storage.nfs.managed.archive.node=n1', 'storage.nfs.managed.archive.server=10.0.0.5', 'storage.nfs.managed.archive.path=/srv'], /storage\.nfs\.managed\.archive: no driver uses it/],
   ['a managed libvirt elsewhere', ['libvirt.mode=managed', 'libvirt.socketDirectory=/run/other'], /the managed libvirtd listens in \/run\/libvirt/],
 ];
 
@@ -136,7 +139,7 @@ describe('the chart', () => {
     for (const { owner, name, resources, securityContext, pod } of objects.flatMap(containersOf)) {
       assert.ok(resources?.requests?.['memory'] !== undefined && resources.requests['cpu'] !== undefined, `${owner}/${name} has no requests`);
       if (securityContext?.privileged === true) {
-        assert.match(`${owner}/${name}`, /^(DaemonSet yadokari-(agent|libvirt)\/(agent|libvirt|install-cni)|DaemonSet yadokari-csi-[a-z-]+-node\/driver|Deployment yadokari-csi-([a-z]+-)?nfs\/driver)$/);
+        assert.match(`${owner}/${name}`, /^(DaemonSet yadokari-(agent|libvirt)\/(agent|libvirt|install-cni)|DaemonSet yadokari-csi-[a-z-]+-node\/driver|Deployment yadokari-csi-([a-z]+-)?nfs\/(driver|server))$/);
         continue;
       }
       assert.deepEqual([securityContext?.allowPrivilegeEscalation, securityContext?.readOnlyRootFilesystem, securityContext?.capabilities?.drop], [false, true, ['ALL']], `${owner}/${name}`);

@@ -16,8 +16,8 @@ export const chartVariants: Readonly<Record<string, Values>> = {
     'agent.podAnnotations.a=b', 'agent.podLabels.a=b', 'agent.maxUnavailable=10%', 'agent.extraArgs={--log-level=debug}', 'test.guest.file=', 'test.guest.url=https://images.example/a.qcow2', 'test.guest.format=qcow2',
   ],
   'all kinds of volumes': [
-    'storage.local.enabled=true', 'storage.nfs.enabled=true', 'storage.nfs.backends={nfs,archive}', 'storage.ceph.enabled=true', 'storage.snapshotController.enabled=true',
-    'storage.replicas=3', 'storage.kubeletDirectory=/var/lib/k0s/kubelet', 'images.pullSecrets={registry}',
+    'storage.local.enabled=true', 'storage.nfs.enabled=true', 'storage.nfs.backends={nfs,archive}', 'storage.nfs.managed.archive.node=n1', 'storage.nfs.managed.archive.server=10.0.0.5', 'storage.nfs.managed.archive.path=/srv/volumes', 'storage.nfs.managed.archive.clients={10.0.0.0/24}',
+    'storage.ceph.enabled=true', 'storage.snapshotController.enabled=true', 'storage.replicas=3', 'storage.kubeletDirectory=/var/lib/k0s/kubelet', 'images.pullSecrets={registry}',
   ],
   'projects of OpenStack': ['openstack.enabled=true', 'networkPolicies.openstackTo[0].ipBlock.cidr=192.0.2.0/24'],
   'all that can be switched off': ['crds.install=false', 'rbac.aggregate=false', 'admission.install=false', 'networkPolicies.enabled=false', 'operator.replicas=1', 'agent.priorityClassName=', 'operator.priorityClassName='],

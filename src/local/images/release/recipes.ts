@@ -142,6 +142,26 @@ export const csiRecipe: Recipe = {
   upper: async (tree, { program }) => tree.file('usr/lib/yadokari/yado-csi.mjs', program),
 };
 
+/** nfs-ganesha for what the kernel has mounted, and what readies its folder. */
+const nfsPrograms = ['usr/bin/ganesha.nfsd', 'usr/lib/x86_64-linux-gnu/ganesha/libfsalvfs.so', 'usr/lib/x86_64-linux-gnu/libnfsidmap/nsswitch.so', 'etc/netconfig', 'usr/bin/btrfs', 'usr/bin/mount', 'usr/bin/umount'];
+
+export const nfsRecipe: Recipe = {
+  title: 'NFS server for Yadokari',
+  packages: [...nodePackages, 'btrfs-progs', 'busybox-static', 'mount', 'nfs-ganesha', 'nfs-ganesha-vfs'],
+  entry: 'yado-nfs',
+  config: { entrypoint: nodeEntrypoint('yado-nfs'), environment: [path, leanEnvironment] },
+  lower: async ({ layer, node, busybox }) => {
+    addNode(layer, node);
+    // The same layer as the operator's, so that a node has it once.
+    const runtime = await layer.finish();
+    // It looks there for what is mounted.
+    layer.link('etc/mtab', '../proc/self/mounts').fromPackages(...nfsPrograms);
+    await addBusybox(layer, busybox);
+    return [runtime, await layer.finish()];
+  },
+  upper: async (tree, { program }) => tree.file('usr/lib/yadokari/yado-nfs.mjs', program),
+};
+
 /** No drivers for networks, filters and pools: they would change the host's own, and nothing here asks for them. */
 const libvirtFiles = [
   'usr/sbin/libvirtd', 'usr/bin/virsh', 'usr/lib/libvirt/libvirt_iohelper', 'usr/share/libvirt/',

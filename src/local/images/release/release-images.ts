@@ -12,10 +12,10 @@ import { resolvePackages, type DebianArchive } from './debian.ts';
 import { ensureLowerLayers } from './lower-layers.ts';
 import { nodePart } from './node-runtime.ts';
 import { npmParts } from './parts.ts';
-import { agentRecipe, csiRecipe, libvirtRecipe, operatorRecipe, type Recipe } from './recipes.ts';
+import { agentRecipe, csiRecipe, libvirtRecipe, nfsRecipe, operatorRecipe, type Recipe } from './recipes.ts';
 import { spdxDocument, type SbomPart } from './sbom.ts';
 
-export const releaseImageNames = ['operator', 'agent', 'csi', 'libvirt', 'pause'] as const;
+export const releaseImageNames = ['operator', 'agent', 'csi', 'nfs', 'libvirt', 'pause'] as const;
 export type ReleaseImageName = (typeof releaseImageNames)[number];
 
 export interface ReleaseImage {
@@ -43,7 +43,7 @@ export interface ReleaseImageOptions<Name extends ReleaseImageName = ReleaseImag
   readonly signal?: AbortSignal;
 }
 
-const recipes: Readonly<Record<Exclude<ReleaseImageName, 'pause'>, Recipe>> = { operator: operatorRecipe, agent: agentRecipe, csi: csiRecipe, libvirt: libvirtRecipe };
+const recipes: Readonly<Record<Exclude<ReleaseImageName, 'pause'>, Recipe>> = { operator: operatorRecipe, agent: agentRecipe, csi: csiRecipe, nfs: nfsRecipe, libvirt: libvirtRecipe };
 
 /** The tag that clusters of yado know the pause image by. */
 const pauseTag = '1';

@@ -51,8 +51,8 @@ export class Shelf<R extends object> {
     const passing = this.#passing(id);
     await mkdir(passing, { recursive: true, mode: 0o755 });
     try {
-      await fill(join(passing, DATA));
-      await writeRecord(passing, record);
+      // Each waits for the disk; neither is given up while the other is still at it.
+      for (const done of await Promise.allSettled([fill(join(passing, DATA)), writeRecord(passing, record)])) if (done.status === 'rejected') throw done.reason;
       await rename(passing, join(this.#folder, id));
     } catch (error) {
       await discard(passing, ground);

@@ -1,4 +1,4 @@
-{{/* The drivers that run, as a JSON list: kind, backend, driver (its name in the API) and name (of its objects here). */}}
+{{/* The drivers that run, as a JSON list: kind, backend, driver (its name in the API), name (of its objects here) and, of NFS that is managed, server. */}}
 {{- define "yadokari.csi.drivers" -}}
 {{- $storage := .Values.storage -}}
 {{- $wanted := list -}}
@@ -18,7 +18,8 @@
 {{- $same := eq $kind $backend -}}
 {{- $drivers = append $drivers (dict "kind" $kind "backend" $backend
   "driver" (ternary (printf "%s.csi.yadokari.dev" $kind) (printf "%s.%s.csi.yadokari.dev" $backend $kind) $same)
-  "name" (ternary (printf "yadokari-csi-%s" $kind) (printf "yadokari-csi-%s-%s" $backend $kind) $same)) -}}
+  "name" (ternary (printf "yadokari-csi-%s" $kind) (printf "yadokari-csi-%s-%s" $backend $kind) $same)
+  "server" (ternary (get (default dict $storage.nfs.managed) $backend) "" (eq $kind "nfs"))) -}}
 {{- end -}}
 {{- toJson $drivers -}}
 {{- end }}
@@ -28,6 +29,39 @@
 {{- $storage := .Values.storage -}}
 {{- $known := .Capabilities.APIVersions.Has "snapshot.storage.k8s.io/v1/VolumeSnapshot" -}}
 {{- if or $storage.snapshotController.enabled (eq (toString $storage.snapshots) "true") (and (eq (toString $storage.snapshots) "auto") $known) -}}true{{- end -}}
+{{- end }}
+
+{{/* nfs-ganesha, on what the node has mounted below the folder. Call: (list $ $server) */}}
+{{- define "yadokari.csi.nfsServer" -}}
+{{- $root := index . 0 -}}{{- $server := index . 1 -}}
+- name: server
+  image: {{ include "yadokari.image" (list $root "nfs") }}
+  imagePullPolicy: {{ $root.Values.images.pullPolicy }}
+  args:
+    - --node={{ $server.node }}
+    - --path={{ $server.path }}
+    - --address={{ $server.server }}
+    - --port={{ $server.port | default 2049 }}
+    {{- range $server.clients }}
+    - --client={{ . }}
+    {{- end }}
+    - --log-level={{ $root.Values.logLevel }}
+  readinessProbe:
+    tcpSocket: {host: {{ $server.server | quote }}, port: {{ $server.port | default 2049 }}}
+  resources: {{- toYaml $root.Values.storage.nfs.managedResources | nindent 4 }}
+  securityContext: {privileged: true, runAsUser: 0, runAsGroup: 0}
+  volumeMounts:
+    - {name: volumes, mountPath: {{ $server.path | quote }}, mountPropagation: Bidirectional}
+    - {name: tmp, mountPath: /tmp}
+{{- end }}
+
+{{/* Where alone the folder of a server is. Call: $server */}}
+{{- define "yadokari.csi.onNode" -}}
+affinity:
+  nodeAffinity:
+    requiredDuringSchedulingIgnoredDuringExecution:
+      nodeSelectorTerms:
+        - matchFields: [{key: metadata.name, operator: In, values: [{{ .node | quote }}]}]
 {{- end }}
 
 {{/* Kubernetes' own programs beside a driver. Call: (dict "root" $ "driver" $driver "names" (list …) "args" (list …) "folder" "/csi") */}}
