@@ -34,6 +34,8 @@ describe('a machine that is a node over the network', { timeout: 600_000 }, () =
     const machine = await cluster.vmThat(NAMESPACE, 'shell', 'runs pods', (vm) => conditionOf(vm.status?.conditions, 'ContainerHost')?.status === 'True', START_MS);
     assert.equal(conditionOf(machine.status?.conditions, 'ContainerHost')?.message, `pods run here; the Node is ${NODE}, reached by TLS`);
     assert.equal(conditionOf((await cluster.client.get(nodes, { name: NODE })).status?.conditions, 'Ready')?.message, 'the guest runs pods, and is reached by tls');
+    // The way in does not wait for the guest's own agent, by which the test looks inside.
+    await cluster.vmThat(NAMESPACE, 'shell', 'has an agent', ({ status }) => status?.guest?.agentConnected === true, 60_000);
     assert.equal(await guest.shell('ls /dev/virtio-ports; ls /run/seed | grep relay-'), 'org.qemu.guest_agent.0\nrelay-cert.pem\nrelay-client-ca.pem\nrelay-key.pem');
   });
 

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
+import { ANNOTATION_RESTARTED_AT } from '../../src/api/group.ts';
 import { isTrue } from '../../src/kube/conditions.ts';
 import { nodes, pods, type Pod } from '../../src/kube/core.ts';
+import { virtualMachines } from '../../src/kube/yadokari.ts';
 import { ControlClient } from '../../src/local/control-client.ts';
 import { clusterLayout } from '../../src/local/layout.ts';
 import { startTestCluster, type TestCluster } from './cluster.ts';
@@ -119,7 +121,9 @@ export class VirtualNodeFaults {
     if (victim === 'guest') {
       const [pid = 0, ...others] = await qemuPids(this.#uid);
       assert.deepEqual(others, [], `${what}: the guest runs twice`);
+      const anchor = (await this.cluster.vm(NAMESPACE, MACHINE)).status?.guest?.anchor;
       process.kill(pid, 'SIGKILL');
+      await this.#eventually(`${what}: it is started again`, () => this.#isStartedNow(anchor), BACK_MS);
       return;
     }
     const [place, name = ''] = victim.split('/');
@@ -131,6 +135,14 @@ export class VirtualNodeFaults {
       const now = await this.#pidOf(victim);
       return now !== undefined && now !== pid;
     }, BACK_MS);
+  }
+
+  /** A machine that dies often waits longer and longer; a person who wants it now says so. */
+  async #isStartedNow(formerAnchor: string | undefined): Promise<boolean> {
+    const { status } = await this.cluster.vm(NAMESPACE, MACHINE);
+    const isWaiting = status?.printableStatus === 'CrashLoopBackOff';
+    if (isWaiting) await this.cluster.client.patch(virtualMachines, { name: MACHINE, namespace: NAMESPACE }, { metadata: { annotations: { [ANNOTATION_RESTARTED_AT]: new Date().toISOString() } } });
+    return isWaiting || status?.guest?.anchor !== formerAnchor;
   }
 
   /** Nobody has noticed, and everything that is said is true. */
