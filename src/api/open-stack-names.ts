@@ -19,6 +19,8 @@ export const ANNOTATION_SERVER_GROUP = `${OPENSTACK_PREFIX}server-group`;
 
 /** On machines that were moved here: the id of the server. */
 export const LABEL_MOVED_FROM = `${OPENSTACK_PREFIX}moved-from`;
+/** On machines that were moved here: the subdomain that their tenant names in DNS, for the Service of that name to select. */
+export const LABEL_SUBDOMAIN = `${OPENSTACK_PREFIX}subdomain`;
 /** On claims and pods of a migration: its name. */
 export const LABEL_MIGRATION = `${OPENSTACK_PREFIX}migration`;
 /** On what moved machines need and no tenant has any more: the id of what it was made of. */

@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox';
-import { conditions, listMap, objectName, oneOf, textMap, time } from '../schema/field.ts';
+import { conditions, dnsLabel, listMap, objectName, oneOf, textMap, time, withRules } from '../schema/field.ts';
 import type { KindDefinition } from '../schema/kind.ts';
 import { GROUP, VERSION } from './group.ts';
 
@@ -26,6 +26,14 @@ function observed(what: string) {
   }, { description: what }));
 }
 
+const connectedRouter = Type.Object({
+  name: Type.String({ description: 'Name or id of a router of the project.', minLength: 1, maxLength: 255 }),
+  nextHop: withRules(
+    Type.String({ description: 'Where it sends what is for pods and machines here: the address of a node, or one that nodes share, on a network that the router has.', maxLength: 15 }),
+    { rule: 'isIP(self) && ip(self).family() == 4', messageExpression: "'nextHop is ' + self + '; it must be an IPv4 address such as 203.0.113.20'" },
+  ),
+});
+
 const spec = Type.Object({
   cloud,
   servers: Type.Optional(servers),
@@ -36,6 +44,12 @@ const spec = Type.Object({
   securityGroups: observed('Security groups, which are NetworkPolicies of Calico here.'),
   keypairs: observed('Public keys, which are Secrets here.'),
   quotas: observed('Quotas, which are in the status.'),
+  dns: Type.Optional(Type.Object({
+    subdomain: dnsLabel('With a headless Service of this name servers have the DNS names <hostname>.<subdomain>.<namespace>.svc, as machines with such a subdomain have. Machines that servers are moved to get it too.'),
+  }, { description: "Names of servers in the cluster's DNS. Default: none." })),
+  connect: Type.Optional(Type.Object({
+    routers: listMap(connectedRouter, ['name'], { description: 'Routers that get static routes to the IPPools of this cluster.', maxItems: 16 }),
+  }, { description: 'How servers reach pods and machines here. Default: not at all.' })),
   syncPeriodSeconds: Type.Optional(Type.Integer({ description: 'How often the cloud is asked what has changed, in seconds: 5 to 3600. Default 30.', minimum: 5, maximum: 3600 })),
   onDelete: Type.Optional(oneOf(['Detach', 'Keep'], {
     description: 'What becomes of the objects here when the tenant is deleted; the cloud keeps all. Detach: they go. Keep: they stay as they are, and a tenant of the same name takes them up again. Default Detach.',
@@ -54,6 +68,12 @@ const quota = Type.Object({
   used: Type.Integer({ format: 'int64', description: 'What it has, with what is reserved for it.' }),
 });
 
+const route = Type.Object({
+  router: Type.String({ description: 'Id of the router.' }),
+  destination: Type.String({ description: 'A network of pods and machines here.' }),
+  nextHop: Type.String({ description: 'Where it leads.' }),
+});
+
 const status = Type.Object({
   conditions: Type.Optional(conditions()),
   project: Type.Optional(Type.Object({
@@ -62,6 +82,7 @@ const status = Type.Object({
   }, { description: 'The project, as the cloud calls it.' })),
   counts: Type.Optional(listMap(count, ['kind'], { description: 'How much there is of each kind.', maxItems: 32 })),
   quota: Type.Optional(listMap(quota, ['name'], { description: 'What the project may have. Nothing here is held to it: a ResourceQuota would count local pods and claims of the namespace too.', maxItems: 128 })),
+  routes: Type.Optional(listMap(route, ['router', 'destination', 'nextHop'], { description: 'Static routes that routers of the project have, or are about to have, for this tenant.', maxItems: 512 })),
   problems: Type.Optional(Type.Array(Type.String({ maxLength: 512 }), { description: 'What is not mirrored, and why.', maxItems: MOST_PROBLEMS })),
   lastSync: Type.Optional(Type.Object({
     time: time('When it ended.'),

@@ -138,6 +138,12 @@ export interface PodDisruptionBudget extends KubeObject {
 }
 
 /** Addresses of Services: https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/service-cidr-v1/ */
+export interface EndpointSlice extends KubeObject {
+  readonly addressType: 'IPv4' | 'IPv6' | 'FQDN';
+  readonly endpoints: readonly { readonly addresses: readonly string[]; readonly hostname?: string; readonly conditions?: { readonly ready?: boolean } }[];
+  readonly ports?: readonly { readonly name?: string; readonly port?: number; readonly protocol?: string }[];
+}
+
 export interface ServiceCidr extends KubeObject {
   readonly spec: { readonly cidrs: readonly string[] };
 }
@@ -157,5 +163,6 @@ export const leases = defineResource<Lease>('coordination.k8s.io/v1', 'Lease', '
 export const certificateSigningRequests = defineResource<CertificateSigningRequest>('certificates.k8s.io/v1', 'CertificateSigningRequest', 'certificatesigningrequests', false);
 export const podDisruptionBudgets = defineResource<PodDisruptionBudget>('policy/v1', 'PodDisruptionBudget', 'poddisruptionbudgets');
 export const persistentVolumeClaims = defineResource<PersistentVolumeClaim>('v1', 'PersistentVolumeClaim', 'persistentvolumeclaims');
+export const endpointSlices = defineResource<EndpointSlice>('discovery.k8s.io/v1', 'EndpointSlice', 'endpointslices');
 export const serviceCidrs = defineResource<ServiceCidr>('networking.k8s.io/v1', 'ServiceCIDR', 'servicecidrs', false);
 export const events = defineResource<Event>('events.k8s.io/v1', 'Event', 'events');

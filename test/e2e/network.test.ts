@@ -7,7 +7,7 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { CommandError, run } from '../../src/base/process.ts';
 import { nodes, pods, type Pod } from '../../src/kube/core.ts';
-import { blockAffinities, ipamBlocks, ipamHandles } from '../../src/network/calico/kinds.ts';
+import { blockAffinities, ipamBlocks, ipamHandles, ipPools } from '../../src/network/calico/kinds.ts';
 import { losslessCodec } from '../../src/network/calico/lossless-codec.ts';
 import { allocationsOf } from '../../src/network/ipam/block.ts';
 import { hostInterfaceOf } from '../../src/network/handle.ts';
@@ -143,14 +143,25 @@ describe('the native network on two nodes', { skip: binDirectory === undefined ?
     assert.equal(await seenSource(`${prefix}-a`, { namespace: outside, address: '192.0.2.2' }), '192.0.2.1');
   });
 
-  it('lets a BGP peer that is no node learn the way to the pods', async () => {
+  it('lets a BGP peer that is no node learn the way to the pods, and learns networks from it, such as those of a cloud', async () => {
     const router = await underlay.addHost('h', 2);
+    const server = { namespace: await underlay.addNamespace('srv'), address: '10.198.3.7' };
+    await run('ip', ['link', 'add', `${prefix}t`, 'netns', router, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', server.namespace]);
+    await run('ip', ['-n', router, '-batch', '-'], { input: `link set ${prefix}t up\naddr add 10.198.3.1/24 dev ${prefix}t\n` });
+    await run('ip', ['-n', server.namespace, '-batch', '-'], { input: `link set eth0 up\naddr add ${server.address}/24 dev eth0\nroute add default via 10.198.3.1\n` });
+    await underlay.run(router, ['sh', '-c', 'echo 1 > /proc/sys/net/ipv4/ip_forward']);
+    // As a tenant shows a subnet: nobody gets an address of it, and nobody's is translated on the way there.
+    await api.client.create(ipPools, { apiVersion: 'crd.projectcalico.org/v1', kind: 'IPPool', metadata: { name: 'subnet' }, spec: { cidr: '10.198.3.0/24', disabled: true, nodeSelector: '!all()' } });
     const config = join(folder, 'router.conf');
-    const neighbours = [11, 12].map((byte) => `protocol bgp n${byte} { local ${network}.2 as 64512; neighbor ${network}.${byte} as 64512; direct; connect delay time 1; connect retry time 1; ipv4 { import all; export none; }; }`);
-    await writeFile(config, `router id ${network}.2;\nprotocol device {}\nprotocol kernel { ipv4 { export where source = RTS_BGP; }; }\n${neighbours.join('\n')}\n`);
+    const neighbours = [11, 12].map((byte) => `protocol bgp n${byte} { local ${network}.2 as 64512; neighbor ${network}.${byte} as 64512; direct; connect delay time 1; connect retry time 1; ipv4 { import all; export where source = RTS_STATIC; }; }`);
+    await writeFile(config, `router id ${network}.2;\nprotocol device {}\nprotocol kernel { ipv4 { export where source = RTS_BGP; }; }\nprotocol static { ipv4; route 10.198.3.0/24 blackhole; }\n${neighbours.join('\n')}\n`);
     underlay.spawn(router, ['bird', '-f', '-c', config, '-s', join(folder, 'router.ctl'), '-P', join(folder, 'router.pid')]);
     const added = JSON.parse(await cni('n1', 'ADD', 'a', 'c-a', `${prefix}-a`)) as Added;
-    await eventually(() => ping(router, added.ips[0]?.address.replace('/32', '') ?? ''), 20_000);
+    const pod = { namespace: `${prefix}-a`, address: added.ips[0]?.address.replace('/32', '') ?? '' };
+    await eventually(() => ping(router, pod.address), 20_000);
+    await eventually(() => ping(pod.namespace, server.address), 20_000);
+    assert.equal(await seenSource(pod.namespace, server), pod.address);
+    assert.equal(await seenSource(server.namespace, pod), server.address);
   });
 
   it('gives a repeated ADD the same address and leaves the interface alone', async () => {

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { OpenStackMigrationSpec } from '../../src/api/open-stack-migration.ts';
-import { LABEL_KEPT, LABEL_MOVED_FROM, securityGroupLabel } from '../../src/api/open-stack-names.ts';
+import { LABEL_KEPT, LABEL_MOVED_FROM, LABEL_SUBDOMAIN, securityGroupLabel } from '../../src/api/open-stack-names.ts';
 import type { KubeClient } from '../../src/kube/client.ts';
 import { conditionOf } from '../../src/kube/conditions.ts';
-import { namespaces, persistentVolumeClaims, pods, secrets } from '../../src/kube/core.ts';
+import { endpointSlices, namespaces, persistentVolumeClaims, pods, secrets } from '../../src/kube/core.ts';
 import { isNotFound } from '../../src/kube/api-error.ts';
 import { storageClasses } from '../../src/kube/storage.ts';
 import { openStackMigrations, openStackTenants, virtualMachineImages, virtualMachines, type OpenStackMigration, type VirtualMachine } from '../../src/kube/yadokari.ts';
@@ -73,7 +73,7 @@ describe('a migration of servers', { skip: binDirectory === undefined ? 'YADO_BI
     clouds.set(name, cloud);
     await admin.create(namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
     await admin.create(secrets, { apiVersion: 'v1', kind: 'Secret', metadata: { namespace: name, name: 'clouds' }, data: { 'clouds.yaml': Buffer.from(CLOUDS).toString('base64') } });
-    await admin.create(openStackTenants, { apiVersion: API, kind: 'OpenStackTenant', metadata: { namespace: name, name: 'shop' }, spec: { cloud: { secret: 'clouds' }, syncPeriodSeconds: 5, servers: { mode: 'Manage' } } });
+    await admin.create(openStackTenants, { apiVersion: API, kind: 'OpenStackTenant', metadata: { namespace: name, name: 'shop' }, spec: { cloud: { secret: 'clouds' }, syncPeriodSeconds: 5, servers: { mode: 'Manage' }, dns: { subdomain: 'acme' } } });
     await eventually('the tenant', async () => conditionOf((await admin.get(openStackTenants, { namespace: name, name: 'shop' })).status?.conditions, 'Ready')?.reason === 'Synced');
     return cloud;
   };
@@ -124,6 +124,9 @@ describe('a migration of servers', { skip: binDirectory === undefined ? 'YADO_BI
     assert.deepEqual([web.spec.runStrategy, web.spec.cpu, web.spec.memory, web.spec.sshKeys], ['Always', 1, '512Mi', [{ secret: 'kept-key' }]]);
     assert.deepEqual(web.spec.cloudInit, { source: 'ConfigDrive', instanceID: before.id, metadata: { tier: 'web' }, ...(before.availabilityZone === undefined ? {} : { availabilityZone: before.availabilityZone }) });
     assert.equal(web.metadata.labels?.[LABEL_MOVED_FROM], before.id);
+    // It is called as before, now by what Kubernetes knows of its pod.
+    assert.deepEqual([web.spec.hostname, web.spec.subdomain, web.metadata.labels?.[LABEL_SUBDOMAIN]], ['web', 'acme', 'acme']);
+    await eventually('no names of servers that have moved', async () => (await admin.listAll(endpointSlices, { namespace: 'cold' })).items.length === 0);
     const [group = ''] = [...cloud.network.table['security-groups'].keys()];
     assert.equal(web.metadata.labels?.[securityGroupLabel(group)], '');
     const db = await machine('cold', 'db');

@@ -5,7 +5,7 @@ import { ANNOTATION_RESTARTED_AT } from '../../src/api/group.ts';
 import { ANNOTATION_CLOUD_NAME } from '../../src/api/open-stack-names.ts';
 import { conditionOf } from '../../src/kube/conditions.ts';
 import { openStackTenants, virtualMachineImages, virtualMachines, type VirtualMachine } from '../../src/kube/yadokari.ts';
-import { networkPolicies } from '../../src/network/calico/kinds.ts';
+import { ipPools, networkPolicies } from '../../src/network/calico/kinds.ts';
 import type { OpenStackApi } from '../../src/local/openstack/api.ts';
 import { act, serverBecomes } from '../../src/local/openstack/seed/servers.ts';
 import { seedTenant, type SeededTenant } from '../../src/local/openstack/seed/tenant.ts';
@@ -175,6 +175,26 @@ describe('a project of a real OpenStack', { skip: binDirectory === undefined ? '
     }));
     // They are read every five minutes.
     await isSame(t, (line) => !line.includes('status.quota'));
+  });
+
+  it("has routes of its router lead here, as OpenStack's own command sees, and taken away", async () => {
+    const pool = await operator.admin.create(ipPools, { apiVersion: 'crd.projectcalico.org/v1', kind: 'IPPool', metadata: { name: 'pods' }, spec: { cidr: '10.244.0.0/16' } });
+    const connect = (nextHop: string | undefined) => operator.admin.patch(openStackTenants, project.tenant, { spec: { connect: nextHop === undefined ? null : { routers: [{ name: 'edge', nextHop }] } } });
+    const says = (reason: string) => operator.eventually(`the tenant being ${reason}`, async () => {
+      const found = conditionOf((await operator.admin.get(openStackTenants, project.tenant)).status?.conditions, 'Connected');
+      return found?.reason === reason && found.message;
+    });
+    const seen = async () => (await command.json<{ readonly routes: readonly unknown[] }>('router', 'show', 'edge')).routes;
+    await connect('203.0.113.20');
+    assert.equal(await says('Routed'), '10.244.0.0/16: routed here by edge; router edge translates addresses of what leaves by its gateway (SNAT), so servers are seen by that address there');
+    assert.deepEqual(await seen(), [{ destination: '10.244.0.0/16', nexthop: '203.0.113.20' }]);
+    await connect('198.51.100.1');
+    assert.match(await says('RouteRefused') ?? '', /router edge: .*198\.51\.100\.1/);
+    assert.deepEqual(await seen(), []);
+    await connect(undefined);
+    await operator.eventually('nothing being recorded', async () => (await operator.admin.get(openStackTenants, project.tenant)).status?.routes === undefined);
+    assert.deepEqual(await seen(), []);
+    await operator.admin.delete(ipPools, pool.metadata);
   });
 
   it('keeps its mirror while its password is wrong, and says so', async () => {

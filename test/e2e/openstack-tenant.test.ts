@@ -2,66 +2,38 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ANNOTATION_RESTARTED_AT } from '../../src/api/group.ts';
-import { ANNOTATION_CLOUD_NAME, LABEL_CLOUD_ID, LABEL_TENANT, securityGroupLabel } from '../../src/api/open-stack-names.ts';
-import type { OpenStackTenantSpec } from '../../src/api/open-stack-tenant.ts';
+import { ANNOTATION_CLOUD_NAME, LABEL_TENANT, securityGroupLabel } from '../../src/api/open-stack-names.ts';
 import type { KubeClient } from '../../src/kube/client.ts';
 import { conditionOf } from '../../src/kube/conditions.ts';
-import { events, namespaces, persistentVolumeClaims, secrets } from '../../src/kube/core.ts';
+import { events, persistentVolumeClaims, secrets } from '../../src/kube/core.ts';
 import type { KubeObject, Resource } from '../../src/kube/object.ts';
 import { persistentVolumes } from '../../src/kube/storage.ts';
 import { instanceTypes, openStackTenants, virtualMachineImages, virtualMachines, type OpenStackTenant, type VirtualMachine } from '../../src/kube/yadokari.ts';
 import { ipPools, networkPolicies } from '../../src/network/calico/kinds.ts';
 import { SimulatedCloud } from '../../src/openstack/drivers/simulated/cloud.ts';
-import { OpenStackError } from '../../src/openstack/errors.ts';
-import type { ConnectCloud } from '../../src/operator/open-stack-tenant/cloud-access.ts';
-import { MirrorOperator } from '../env/mirror-operator.ts';
+import type { MirrorOperator } from '../env/mirror-operator.ts';
+import { cloudIdOf as idOf, SimulatedTenants, simulatedCloudsYaml } from '../env/simulated-tenants.ts';
 
 const binDirectory = process.env['YADO_BIN'];
-const SPEED = 5;
-const cloudsYaml = (name: string): string => JSON.stringify({ clouds: { [name]: { auth: { auth_url: 'http://127.0.0.1:1/v3', username: 'u', password: 'not-shown', project_name: name, user_domain_name: 'Default', project_domain_name: 'Default' } } } });
 
 describe('a tenant of an OpenStack cloud', { skip: binDirectory === undefined ? 'YADO_BIN names no folder with etcd and kube-apiserver' : false, timeout: 600_000 }, () => {
+  let tenants: SimulatedTenants;
   let operator: MirrorOperator;
   let admin: KubeClient;
-  const clouds = new Map<string, SimulatedCloud>();
-
-  const connect: ConnectCloud = async ({ name }) => {
-    const cloud = clouds.get(name);
-    if (cloud === undefined) throw new OpenStackError('AuthenticationFailed', 'identity: the cloud knows no such user, or another password', { service: 'identity' });
-    // The tenant may come back to it.
-    const { identity, compute, network, image, volume, requests } = cloud;
-    return { name, identity, compute, network, image, requests, ...(volume === undefined ? {} : { volume }), [Symbol.asyncDispose]: async () => {} };
-  };
+  let clouds: Map<string, SimulatedCloud>;
 
   before(async () => {
-    operator = await MirrorOperator.start({ binDirectory: binDirectory ?? '', speed: SPEED, connect });
-    ({ admin } = operator);
+    tenants = await SimulatedTenants.start(binDirectory ?? '');
+    ({ operator, admin, clouds } = tenants);
   });
-  after(async () => {
-    await operator?.[Symbol.asyncDispose]();
-    for (const cloud of clouds.values()) await cloud[Symbol.asyncDispose]();
-  });
+  after(() => tenants?.[Symbol.asyncDispose]());
 
-  const eventually = <T>(what: string, look: () => Promise<T | undefined | false>, seconds = 15): Promise<T> => operator.eventually(what, look, seconds);
-  const inNamespace = async <T extends KubeObject>(resource: Resource<T>, namespace: string): Promise<readonly T[]> => (await admin.listAll(resource, { namespace, labelSelector: LABEL_TENANT })).items;
-  const idOf = (object: KubeObject | undefined): string | undefined => object?.metadata.labels?.[LABEL_CLOUD_ID];
+  const eventually = <T>(what: string, look: () => Promise<T | undefined | false>, seconds?: number): Promise<T> => tenants.eventually(what, look, seconds);
+  const inNamespace = <T extends KubeObject>(resource: Resource<T>, namespace: string): Promise<readonly T[]> => tenants.mirrored(resource, namespace);
   const machineOf = async (namespace: string, id: string): Promise<VirtualMachine | undefined> => (await inNamespace(virtualMachines, namespace)).find((vm) => idOf(vm) === id);
-  const tenantOf = (namespace: string): Promise<OpenStackTenant> => admin.get(openStackTenants, { namespace, name: 'shop' });
-  const ready = (namespace: string, reason = 'Synced', seconds?: number): Promise<OpenStackTenant> => eventually(`tenant of ${namespace} being ${reason}`, async () => {
-    const tenant = await tenantOf(namespace);
-    return conditionOf(tenant.status?.conditions, 'Ready')?.reason === reason && tenant;
-  }, seconds);
-
-  /** A cloud, a namespace and a tenant of the same name in it. */
-  const given = async (name: string, spec: Partial<OpenStackTenantSpec> = {}, fill: (cloud: SimulatedCloud) => Promise<void> | void = () => {}): Promise<SimulatedCloud> => {
-    const cloud = new SimulatedCloud({ clock: operator.clock, actionMs: 2000 });
-    await admin.create(namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
-    await fill(cloud);
-    clouds.set(name, cloud);
-    await admin.create(secrets, { apiVersion: 'v1', kind: 'Secret', metadata: { namespace: name, name: 'clouds' }, data: { 'clouds.yaml': Buffer.from(cloudsYaml(name)).toString('base64') } });
-    await admin.create(openStackTenants, { apiVersion: 'yadokari.dev/v1alpha1', kind: 'OpenStackTenant', metadata: { namespace: name, name: 'shop' }, spec: { cloud: { secret: 'clouds' }, syncPeriodSeconds: 5, ...spec } });
-    return cloud;
-  };
+  const tenantOf = (namespace: string): Promise<OpenStackTenant> => tenants.tenant(namespace);
+  const ready: SimulatedTenants['ready'] = (...args) => tenants.ready(...args);
+  const given: SimulatedTenants['given'] = (...args) => tenants.given(...args);
   const subnet = (cloud: SimulatedCloud, id: string, cidr: string): void => {
     const [first] = cloud.network.table.subnets.values();
     if (first !== undefined) cloud.network.table.subnets.set(id, { ...first, id, name: id, cidr, revision: 0 });
@@ -324,7 +296,7 @@ describe('a tenant of an OpenStack cloud', { skip: binDirectory === undefined ? 
     const secret = { namespace: 'wrong', name: 'clouds' };
     const write = (text: string) => admin.patch(secrets, secret, { data: { 'clouds.yaml': Buffer.from(text).toString('base64') } });
     const fault = async (reason: string): Promise<string> => conditionOf((await ready('wrong', reason, 3)).status?.conditions, 'Ready')?.message ?? '';
-    await write(cloudsYaml('nowhere'));
+    await write(simulatedCloudsYaml('nowhere'));
     assert.match(await fault('AuthenticationFailed'), /knows no such user/);
     await write('clouds: [');
     const message = await fault('CloudInvalid');
@@ -333,7 +305,7 @@ describe('a tenant of an OpenStack cloud', { skip: binDirectory === undefined ? 
     await admin.patch(secrets, secret, { data: { 'clouds.yaml': null, other: '' } });
     assert.match(await fault('SecretMissing'), /Secret clouds has no key clouds\.yaml; it has other/);
     assert.equal((await inNamespace(instanceTypes, 'wrong')).length, 3, 'what is mirrored stays');
-    await write(cloudsYaml('wrong'));
+    await write(simulatedCloudsYaml('wrong'));
     await ready('wrong', 'Synced', 3);
   });
 

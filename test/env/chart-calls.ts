@@ -46,6 +46,7 @@ export const chartCalls: readonly Call[] = [
   { who: 'operator', why: 'mirror servers, flavors and images', verbs: ['get', 'create', 'patch', 'delete'], resources: ours('virtualmachines', 'instancetypes', 'virtualmachineimages') },
   { who: 'operator', why: 'mirror volumes', verbs: ['get', ...watching, 'create', 'patch', 'delete'], resources: core('persistentvolumes', 'persistentvolumeclaims') },
   { who: 'operator', why: 'mirror subnets and security groups', verbs: ['get', ...watching, 'create', 'patch', 'delete'], resources: calico('ippools', 'networkpolicies') },
+  { who: 'operator', why: 'have servers named in DNS', verbs: ['get', ...watching, 'create', 'patch', 'delete'], resources: ['discovery.k8s.io/endpointslices'] },
   { who: 'operator', why: 'know the addresses of Services', verbs: ['list'], resources: ['networking.k8s.io/servicecidrs'] },
   { who: 'operator', why: 'read where clouds are, and mirror public keys', verbs: ['get', ...watching, 'create', 'patch', 'delete'], resources: core('secrets') },
   { who: 'agent', why: 'know which machines there are', verbs: ['get', ...watching], resources: ours('virtualmachines') },

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { Resolver } from 'node:dns/promises';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { OpenStackMigrationSpec, ServerMigration } from '../../src/api/open-stack-migration.ts';
+import { LABEL_SUBDOMAIN } from '../../src/api/open-stack-names.ts';
 import type { Progress } from '../../src/base/progress.ts';
 import { createTenant } from '../../src/cli/tenant/tenant-objects.ts';
 import { isNotFound } from '../../src/kube/api-error.ts';
@@ -19,12 +21,13 @@ import { consoleOf, guestReady, makeGuest, uploadGuestDisk } from '../../src/loc
 import { makeNetworks } from '../../src/local/openstack/seed/networks.ts';
 import { ensureOperatorObjects } from '../../src/local/openstack/seed/operator-objects.ts';
 import { cloudsYaml, makeApplicationCredential, makeProject } from '../../src/local/openstack/seed/project.ts';
-import { startTestCluster, type TestCluster } from './cluster.ts';
+import { documents, startTestCluster, type TestCluster } from './cluster.ts';
 import { startOpenStack } from './openstack.ts';
 import { SshUser } from './ssh.ts';
 
 const NAMESPACE = 'moving';
 const KEY = 'mover';
+const SUBDOMAIN = 'acme';
 /** Where user data leaves a word in a guest. */
 export const TOLD = '/run/told';
 const SEGMENT = 4 * 2 ** 20;
@@ -83,8 +86,9 @@ export class MigratedTenant implements AsyncDisposable {
       const disk = await buildGuestDisk({ guest: await buildGuestImage({ cacheFolder: join(defaultCacheRoot, 'images'), progress }), cacheFolder: join(defaultCacheRoot, 'openstack') });
       const plan = { flavor: operator.flavors['m1.nano'], image: await uploadGuestDisk(admin, disk), networks: [networks.back], keyName: KEY };
       await cluster.namespace(NAMESPACE);
+      await cluster.apply(NAMESPACE, documents({ apiVersion: 'v1', kind: 'Service', metadata: { name: SUBDOMAIN }, spec: { clusterIP: 'None', selector: { [LABEL_SUBDOMAIN]: SUBDOMAIN } } }));
       const yaml = cloudsYaml(peer.site.authUrl, NAMESPACE, await makeApplicationCredential(api, 'yadokari'));
-      await createTenant(cluster.client, { namespace: NAMESPACE, name: 'shop', secret: 'shop-cloud', cloudsYaml: yaml, spec: { servers: { mode: 'Manage' }, syncPeriodSeconds: 5 } }, AbortSignal.timeout(MINUTES));
+      await createTenant(cluster.client, { namespace: NAMESPACE, name: 'shop', secret: 'shop-cloud', cloudsYaml: yaml, spec: { servers: { mode: 'Manage' }, dns: { subdomain: SUBDOMAIN }, syncPeriodSeconds: 5 } }, AbortSignal.timeout(MINUTES));
       return new MigratedTenant(cluster, peer, api, user, plan, await readFile(disk));
     } catch (error) {
       await user?.[Symbol.asyncDispose]();
@@ -144,6 +148,14 @@ export class MigratedTenant implements AsyncDisposable {
       if (!isNotFound(error)) throw error;
       return undefined;
     });
+  }
+
+  /** Addresses that the cluster's DNS has for a host of the tenant. */
+  async resolve(host: string): Promise<readonly string[]> {
+    const resolver = new Resolver({ timeout: 1000, tries: 2 });
+    const { hostname } = new URL(loadKubeconfig({ kubeconfig: this.cluster.status.kubeconfig }).getCurrentCluster()?.server ?? '');
+    resolver.setServers([hostname]);
+    return resolver.resolve4(`${host}.${SUBDOMAIN}.${NAMESPACE}.svc.cluster.local`).catch(() => []);
   }
 
   async server(id: string): Promise<{ readonly status: string; readonly locked: boolean }> {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { terminalProgress } from '../../src/cli/terminal-progress.ts';
 import { virtualMachines } from '../../src/kube/yadokari.ts';
 import type { ClusterStatus } from '../../src/local/cluster.ts';
@@ -35,6 +36,7 @@ describe('a migration from a real OpenStack', { timeout: 4 * 3_600_000 }, () => 
     assert.match(await tenant.cluster.kubectl('-n', tenant.namespace, 'get', 'pods', '-o', 'wide'), new RegExp(`${guest.name}-\\S+ +1/1 +Running`));
     await tenant.eventually(`the SSH server of ${guest.name}`, () => tenant.user.run(shown?.address ?? '', 'true').then(() => true, () => false));
     assert.equal(await tenant.user.run(shown?.address ?? '', `cat ${TOLD} /etc/hostname`), `${guest.name}\n${guest.name}`, 'the same key lets in, and the same user data was run');
+    await tenant.eventually(`the name of ${guest.name}`, async () => isDeepStrictEqual(await tenant.resolve(guest.name), [shown?.address]));
     assert.deepEqual(await tenant.server(guest.id).then(({ status, locked }) => [status, locked]), ['SHUTOFF', true]);
   };
 
@@ -42,6 +44,7 @@ describe('a migration from a real OpenStack', { timeout: 4 * 3_600_000 }, () => 
     it(`moves servers ${strategy === 'Cold' ? 'that are stopped first' : 'that run on while they are copied'}, byte by byte, and back`, async () => {
       for (const guest of guests) {
         const shown = await tenant.machine(guest.name);
+        await tenant.eventually(`the name of server ${guest.name}`, async () => isDeepStrictEqual(await tenant.resolve(guest.name), [shown?.status?.address]));
         const name = `${strategy.toLowerCase()}-${guest.name}`;
         await tenant.migrate(name, { servers: { names: [guest.name] }, strategy });
         const { disks, darkSeconds, plan } = await tenant.becomes(name, 'Moved');

@@ -53,6 +53,20 @@ test('routers, floating addresses, groups, quotas and extensions are read', asyn
   assert.deepEqual([...extensions].sort(), ['address-group', 'revision-if-match', 'router', 'security-group']);
 });
 
+test('static routes of a router are added and taken away by themselves', async () => {
+  const routes = [{ destination: '10.244.0.0/16', nextHop: '203.0.113.20' }];
+  const body = { router: { routes: [{ destination: '10.244.0.0/16', nexthop: '203.0.113.20' }] } };
+  await asking(`PUT ${BASE}/routers/r1/add_extraroutes`, { body: { router: {} } }, async (network, fake) => {
+    await network.addRoutes('r1', routes);
+    assert.deepEqual(fake.requests.at(-1)?.body, body);
+  });
+  await asking(`PUT ${BASE}/routers/r1/remove_extraroutes`, { body: { router: {} } }, async (network, fake) => {
+    await network.removeRoutes('r1', routes);
+    assert.deepEqual(fake.requests.at(-1)?.body, body);
+  });
+  await asking(`PUT ${BASE}/routers/r1/remove_extraroutes`, recorded('error-neutron-404'), (network) => network.removeRoutes('r1', routes));
+});
+
 test('a port is asked for as it was recorded', async () => {
   await asking(`POST ${BASE}/ports`, recorded('neutron-port-create'), async (network, fake) => {
     const port = await network.createPort({ networkId: 'n', name: 'p1', securityGroupIds: ['g'], allowedPairs: [{ address: '10.9.200.1' }], addresses: [{ subnetId: 's', address: '10.9.3.157' }] });

@@ -1,10 +1,11 @@
+import { hasCode } from '../errors.ts';
 import type { Page } from '../page.ts';
 import { quotasOf, type Quotas } from '../quota.ts';
 import { path, ServiceClient, type ServiceShape } from '../service.ts';
 import type { Session } from '../session.ts';
 import type { Wire } from '../wire.ts';
 import type { NetworkService, PortFields, PortRequest } from './port.ts';
-import type { FloatingAddress, Network, Port, Router, SecurityGroup, Subnet } from './types.ts';
+import type { FloatingAddress, Network, Port, Route, Router, SecurityGroup, Subnet } from './types.ts';
 import { floatingAddressOf, networkOf, portOf, routerOf, securityGroupOf, subnetOf } from './wire.ts';
 
 export const NEUTRON: ServiceShape = { name: 'network', version: { segment: 'v2.0', pattern: /\/v2\.0(\/|$)/ } };
@@ -75,6 +76,17 @@ export class NeutronNetwork implements NetworkService {
     return this.#service.remove(path`/floatingips/${id}`, signal);
   }
 
+  /** By the extension extraroute-atomic, which Neutron has since Stein. */
+  async addRoutes(routerId: string, routes: readonly Route[], signal?: AbortSignal): Promise<void> {
+    await this.#service.send('PUT', path`/routers/${routerId}/add_extraroutes`, { body: bodyOfRoutes(routes), signal });
+  }
+
+  async removeRoutes(routerId: string, routes: readonly Route[], signal?: AbortSignal): Promise<void> {
+    await this.#service.send('PUT', path`/routers/${routerId}/remove_extraroutes`, { body: bodyOfRoutes(routes), signal }).catch((error: unknown) => {
+      if (!hasCode(error, 'NotFound')) throw error;
+    });
+  }
+
   async setTags(kind: Parameters<NetworkService['setTags']>[0], id: string, tags: readonly string[], signal?: AbortSignal): Promise<void> {
     await this.#service.send('PUT', path`/${kind}/${id}/tags`, { body: { tags }, signal });
   }
@@ -109,4 +121,8 @@ function bodyOfPort(fields: PortFields): Readonly<Record<string, unknown>> {
     security_groups: fields.securityGroupIds,
     port_security_enabled: fields.portSecurity,
   };
+}
+
+function bodyOfRoutes(routes: readonly Route[]): Readonly<Record<string, unknown>> {
+  return { router: { routes: routes.map(({ destination, nextHop }) => ({ destination, nexthop: nextHop })) } };
 }

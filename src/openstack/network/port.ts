@@ -1,6 +1,6 @@
 import type { Page } from '../page.ts';
 import type { Quotas } from '../quota.ts';
-import type { FixedAddress, FloatingAddress, Network, Port, Router, SecurityGroup, Subnet } from './types.ts';
+import type { FixedAddress, FloatingAddress, Network, Port, Route, Router, SecurityGroup, Subnet } from './types.ts';
 
 /** Fields of a port that are to be so; those left out are the service's, or stay. */
 export interface PortFields {
@@ -43,6 +43,11 @@ export interface NetworkService {
   /** Leads it to this port; to none where it is undefined. */
   moveFloatingAddress(id: string, portId: string | undefined, signal?: AbortSignal): Promise<FloatingAddress>;
   deleteFloatingAddress(id: string, signal?: AbortSignal): Promise<void>;
+
+  /** Beside those that the router has; one that is there already is no error. */
+  addRoutes(routerId: string, routes: readonly Route[], signal?: AbortSignal): Promise<void>;
+  /** It is no error when they, or the router, are gone. */
+  removeRoutes(routerId: string, routes: readonly Route[], signal?: AbortSignal): Promise<void>;
 
   /** In place of all that it has. */
   setTags(kind: 'networks' | 'subnets' | 'ports' | 'routers' | 'floatingips' | 'security-groups', id: string, tags: readonly string[], signal?: AbortSignal): Promise<void>;

@@ -1,13 +1,12 @@
 import type { ServerMigration } from '../../api/open-stack-migration.ts';
-import { ANNOTATION_CLOUD_NAME, ANNOTATION_SERVER_GROUP, LABEL_MOVED_FROM, LABEL_SERVER_GROUP, securityGroupLabel } from '../../api/open-stack-names.ts';
+import { ANNOTATION_CLOUD_NAME, ANNOTATION_SERVER_GROUP, LABEL_MOVED_FROM, LABEL_SERVER_GROUP, LABEL_SUBDOMAIN, securityGroupLabel } from '../../api/open-stack-names.ts';
 import { API_VERSION } from '../../api/group.ts';
 import type { VirtualMachine } from '../../kube/yadokari.ts';
-import { labelOfId, objectNameOf } from '../open-stack-tenant/names.ts';
+import { hostNameOf, labelOfId } from '../open-stack-tenant/names.ts';
 import { keepsAddress } from './plan.ts';
 import type { SourceServer } from './source-server.ts';
 import type { StepContext } from './step.ts';
 
-const HOSTNAME_LIMIT = 63;
 const HOST = 'kubernetes.io/hostname';
 
 export interface MachineParts {
@@ -17,8 +16,9 @@ export interface MachineParts {
 }
 
 /** The machine that a server becomes, on the claims into which its disks were copied. */
-export function machineOf({ name, disks = [], ran }: ServerMigration, source: SourceServer, { migration: { metadata: { namespace = 'default' }, spec } }: Pick<StepContext, 'migration'>, { keySecret, userData }: MachineParts): VirtualMachine {
+export function machineOf({ name, disks = [], ran }: ServerMigration, source: SourceServer, { migration: { metadata: { namespace = 'default' }, spec }, tenant }: Pick<StepContext, 'migration' | 'tenant'>, { keySecret, userData }: MachineParts): VirtualMachine {
   const { server, size, flavorName, securityGroups, group, imageProperties } = source;
+  const { dns } = tenant.spec;
   const instanceType = spec.map?.flavors?.[flavorName];
   return {
     apiVersion: API_VERSION,
@@ -29,6 +29,7 @@ export function machineOf({ name, disks = [], ran }: ServerMigration, source: So
         [LABEL_MOVED_FROM]: server.id,
         ...Object.fromEntries(securityGroups.map(({ id }) => [securityGroupLabel(id), ''])),
         ...(group === undefined ? {} : { [LABEL_SERVER_GROUP]: labelOfId(group.id) }),
+        ...(dns === undefined ? {} : { [LABEL_SUBDOMAIN]: dns.subdomain }),
       },
       annotations: {
         [ANNOTATION_CLOUD_NAME]: server.name,
@@ -41,7 +42,8 @@ export function machineOf({ name, disks = [], ran }: ServerMigration, source: So
       ...(imageProperties['hw_firmware_type'] === 'uefi' ? { firmware: imageProperties['os_secure_boot'] === 'required' ? 'uefiSecure' as const : 'uefi' as const } : {}),
       disks: disks.map((disk) => ({ name: disk.name, persistentVolumeClaim: disk.claim })),
       network: networkOf(source, spec),
-      hostname: objectNameOf(server.hostname ?? server.name, name, HOSTNAME_LIMIT),
+      hostname: hostNameOf(server),
+      ...(dns === undefined ? {} : { subdomain: dns.subdomain }),
       // Found by its label alone, whatever the guest was booted with; with the id that it has met before nothing is set up anew.
       cloudInit: {
         source: 'ConfigDrive', instanceID: server.id,

@@ -34,7 +34,7 @@ export async function start(server: ServerMigration, context: StepContext, signa
 
 /** What is waited for then. */
 async function make(server: ServerMigration, context: StepContext, signal: AbortSignal): Promise<string> {
-  const { client, cloud, state, index, migration } = context;
+  const { client, cloud, state, index } = context;
   const source = await cloud.compute.server(server.id ?? '', signal);
   if (source === undefined) throw new MigrationError('SourceGone', `server ${server.id} is not there any more: what is known of it is too old to make a machine of`);
   // Two of one machine never run: whoever has started the server since is told.
@@ -43,7 +43,7 @@ async function make(server: ServerMigration, context: StepContext, signal: Abort
   const whole = sourceServer(source, state, index);
   const { keySecret } = await keepObjects(whole, context, signal);
   const userData = await userDataOf(server.name, context, signal);
-  await client.create(virtualMachines, machineOf(server, whole, { migration }, { keySecret, userData }), { signal }).catch((error: unknown) => {
+  await client.create(virtualMachines, machineOf(server, whole, context, { keySecret, userData }), { signal }).catch((error: unknown) => {
     if (!isAlreadyExists(error)) throw error;
   });
   return 'the machine here is made';

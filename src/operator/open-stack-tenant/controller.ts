@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { LABEL_KEPT } from '../../api/open-stack-names.ts';
 import type { OpenStackTenantStatus } from '../../api/open-stack-tenant.ts';
 import type { Clock } from '../../base/clock.ts';
+import { messageOf } from '../../base/errors.ts';
 import { isConflict, isNotFound } from '../../kube/api-error.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import type { Reconcile, Result } from '../../kube/controller.ts';
@@ -12,12 +13,13 @@ import { isDeleting, keyFor, keyOf, type KubeObject, type ObjectKey } from '../.
 import { openStackTenants, type OpenStackTenant, type VirtualMachineImage } from '../../kube/yadokari.ts';
 import type { IPPool } from '../../network/calico/kinds.ts';
 import { FIELD_MANAGER } from '../virtual-machine/controller.ts';
-import type { ConnectCloud } from './cloud-access.ts';
+import { readSecret, settingsOf, type ConnectCloud } from './cloud-access.ts';
 import { idLabelOf, isAsking, tenantKeysOf, type MirrorInformers } from './informers.ts';
 import { labelOfId } from './names.ts';
 import type { Project } from './project.ts';
 import { movedFromOf, type ReleasedServers } from './released.ts';
 import { holdTenant, letGoOfObjects, releaseTenant } from './removal.ts';
+import { takeBackRoutes, type RouteRound } from './router-routes.ts';
 import { PUT_BACK_MS, removingStatus, tenantStatus, type PutBack } from './status.ts';
 import type { ReservedRange, TargetName } from './target.ts';
 import { TenantSession } from './tenant-session.ts';
@@ -49,6 +51,8 @@ const QUIET_REMOVAL_MS = 5000;
 /** How long caches may take at first; those of kinds that the cluster lacks are never filled. */
 const CACHES_MS = 5000;
 const RANGES_MS = 300_000;
+/** A cloud that does not let go of a tenant's routes is asked again. */
+const ROUTES_MS = 5000;
 
 /** Mirrors a project of an OpenStack cloud into objects of a namespace, and keeps them as the cloud has it. */
 export class OpenStackTenantReconciler {
@@ -128,12 +132,16 @@ export class OpenStackTenantReconciler {
     let left = 0;
     let againMs = Infinity;
     let fault: unknown;
+    let routes: RouteRound | undefined;
+    const known = newest(tenant, entry.told);
     if (cloud !== undefined && session.hasState) {
       try {
         const round = await session.mirror.work({ tenant, state: session.state, compute: cloud.compute, reserved: await this.#reserved(signal), isReleased: (id) => released.has(tenant.metadata.namespace, id) }, signal);
         left = round.left;
         againMs = round.againMs ?? Infinity;
         const isSaving = await session.snapshots.work({ tenant, state: session.state, cloud, syncedAtMs: session.last?.atMs ?? 0 }, signal);
+        routes = await session.routes.work({ spec: tenant.spec, recorded: known.status?.routes ?? [], state: session.state, networks: this.#networks(), service: cloud.network }, signal);
+        if (routes.isAnnounced) againMs = 1;
         if (round.isPending || isSaving) session.hurry();
         if (round.putBack.length > 0) entry.putBack = { what: round.putBack, atMs: clock.now() };
       } catch (error) {
@@ -143,8 +151,7 @@ export class OpenStackTenantReconciler {
       }
     }
     const nowMs = clock.now();
-    const known = newest(tenant, entry.told);
-    const status = tenantStatus({ tenant: known, session, informers, left, putBack: entry.putBack, nowMs });
+    const status = tenantStatus({ tenant: known, session, informers, left, putBack: entry.putBack, routes, nowMs });
     if (!isDeepStrictEqual(known.status, status)) entry.told = await this.#tell(tenant, status, signal);
     if (fault !== undefined) throw fault;
     const putBackMs = entry.putBack === undefined || nowMs - entry.putBack.atMs >= PUT_BACK_MS ? Infinity : entry.putBack.atMs + PUT_BACK_MS - nowMs;
@@ -155,12 +162,29 @@ export class OpenStackTenantReconciler {
     const { client } = this.#context;
     const left = await letGoOfObjects(client, tenant, signal);
     if (left.length === 0) {
+      const fault = await this.#takeBackRoutes(tenant, signal);
+      if (fault !== undefined) return { ...await this.#wait(tenant, [`static routes in the cloud (${messageOf(fault)}; with onDelete: Keep they stay)`], signal), requeueAfterMs: ROUTES_MS };
       await releaseTenant(client, tenant, signal).catch((error: unknown) => {
         if (!isConflict(error)) throw error;
       });
       return undefined;
     }
     return this.#wait(tenant, left, signal);
+  }
+
+  /** What keeps them where they are, if anything does. */
+  async #takeBackRoutes(tenant: OpenStackTenant, signal: AbortSignal): Promise<unknown> {
+    const { client, connect } = this.#context;
+    const { routes = [] } = tenant.status ?? {};
+    if (routes.length === 0 || tenant.spec.onDelete === 'Keep') return undefined;
+    try {
+      await using cloud = await connect(settingsOf(await readSecret(client, tenant, signal), tenant), signal);
+      await takeBackRoutes(routes, cloud.network, signal);
+      return undefined;
+    } catch (error) {
+      signal.throwIfAborted();
+      return error;
+    }
   }
 
   /** Such as for a claim that a pod uses; what goes at once is not worth a write. */
@@ -204,10 +228,19 @@ export class OpenStackTenantReconciler {
 
   /** Address ranges that are the cluster's own. */
   async #reserved(signal: AbortSignal): Promise<readonly ReservedRange[]> {
-    const pools = (this.#context.informers.subnets.list() as readonly IPPool[]).filter((pool) => pool.spec.disabled !== true && tenantKeysOf(pool).length === 0);
+    const pools = this.#ownPools();
     const ofNodes = this.#context.nodes.list().flatMap(({ metadata, spec }) => (spec?.podCIDR === undefined ? [] : [{ what: `pods of node ${metadata.name}`, cidr: spec.podCIDR }]));
     const keptOf = ({ metadata: { labels } }: IPPool): { readonly subnet?: string } => (labels?.[LABEL_KEPT] === undefined ? {} : { subnet: labels[LABEL_KEPT] });
     return [...pools.map((pool) => ({ what: `IPPool ${pool.metadata.name}`, cidr: pool.spec.cidr, ...keptOf(pool) })), ...await this.#ofServices(signal), ...ofNodes];
+  }
+
+  #ownPools(): readonly IPPool[] {
+    return (this.#context.informers.subnets.list() as readonly IPPool[]).filter((pool) => pool.spec.disabled !== true && tenantKeysOf(pool).length === 0);
+  }
+
+  /** Where pods and machines here have their addresses, but for those that machines have brought along. */
+  #networks(): readonly string[] {
+    return this.#ownPools().filter(({ metadata: { labels }, spec }) => labels?.[LABEL_KEPT] === undefined && !spec.cidr.includes(':')).map(({ spec }) => spec.cidr).sort();
   }
 
   async #ofServices(signal: AbortSignal): Promise<readonly ReservedRange[]> {

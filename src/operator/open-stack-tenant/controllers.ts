@@ -3,7 +3,7 @@ import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { Controller, type ControllerMetrics } from '../../kube/controller.ts';
-import { secrets, type Node, type PersistentVolumeClaim } from '../../kube/core.ts';
+import { endpointSlices, secrets, type Node, type PersistentVolumeClaim } from '../../kube/core.ts';
 import type { EventRecorder } from '../../kube/event-recorder.ts';
 import { Informer } from '../../kube/informer.ts';
 import { keyFor, type KubeObject, type ObjectKey } from '../../kube/object.ts';
@@ -51,6 +51,7 @@ export function openStackTenantParts(options: OpenStackTenantOptions): OpenStack
   const own = {
     keypairs: new Informer(client, secrets, mirrored),
     volumes: new Informer(client, persistentVolumes, mirrored),
+    hostNames: new Informer(client, endpointSlices, mirrored),
     securityGroups: new Informer(client, networkPolicies, mirrored),
     // Those of others too, since none may overlap.
     subnets: new Informer(client, ipPools, { log, indexers: mirrorIndexers }),

@@ -42,6 +42,12 @@ test('what changed there is not taken for a change here', () => {
   assert.equal(dirty.take('servers', 10).size, 0);
 });
 
+test('the name of a server is looked at with it', () => {
+  const dirty = new Dirty();
+  dirty.mark('servers', 'a', 'here');
+  assert.deepEqual([...dirty.take('hostNames', 10)], [['a', 'there']]);
+});
+
 test('a difference is as large as the objects that differ', () => {
   assert.equal(sizeOf({ ...NOTHING, servers: { added: [{}], changed: [{ before: {}, after: {} }], removed: [{}, {}] } } as unknown as InventoryDifference), 4);
 });

@@ -18,6 +18,7 @@ export class Dirty {
     const known = this.#marked.get(target);
     if (known === undefined) this.#marked.set(target, new Map([[idLabel, cause]]));
     else if (known.get(idLabel) !== 'there') known.set(idLabel, cause);
+    if (target === 'servers') this.mark('hostNames', idLabel, 'there');
   }
 
   /** Takes at most so many off. */

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { ManualClock } from '../../base/clock.ts';
 import { silentLog } from '../../base/log.ts';
 import { KubeClient } from '../../kube/client.ts';
-import { persistentVolumeClaims, secrets } from '../../kube/core.ts';
+import { endpointSlices, persistentVolumeClaims, secrets } from '../../kube/core.ts';
 import { EventRecorder } from '../../kube/event-recorder.ts';
 import { FakeApi } from '../../kube/fake-api.ts';
 import { Informer } from '../../kube/informer.ts';
@@ -34,7 +34,7 @@ async function given(...names: readonly string[]) {
   const options = { namespace: 'web', indexers: mirrorIndexers };
   const present = {
     servers: new Informer(client, virtualMachines, options), flavors: new Informer(client, instanceTypes, options), images: new Informer(client, virtualMachineImages, options), keypairs: new Informer(client, secrets, options),
-    claims: new Informer(client, persistentVolumeClaims, options), volumes: new Informer(client, persistentVolumes, options),
+    claims: new Informer(client, persistentVolumeClaims, options), volumes: new Informer(client, persistentVolumes, options), hostNames: new Informer(client, endpointSlices, options),
   };
   const informers = { ...present, subnets: new Informer(client, ipPools, options), securityGroups: new Informer(client, networkPolicies, options) } as unknown as MirrorInformers;
   for (const informer of Object.values(present)) informer.start();
@@ -91,7 +91,7 @@ test('kinds that the cluster lacks are told of and keep nothing from being mirro
   const { left } = await world.work();
   assert.deepEqual([left, world.machines().length], [0, 1]);
   const session = { mirror: world.mirror, state: world.inventory.state, hasState: true, missing: [] } as unknown as TenantSession;
-  const { problems = [] } = tenantStatus({ tenant, session, informers: world.informers, left, putBack: undefined, nowMs: 0 });
+  const { problems = [] } = tenantStatus({ tenant, session, informers: world.informers, left, putBack: undefined, routes: undefined, nowMs: 0 });
   assert.deepEqual(problems.map((line) => line.split(':')[0]), ['subnets are not shown', 'securityGroups are not shown']);
 });
 

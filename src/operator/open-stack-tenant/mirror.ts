@@ -240,7 +240,7 @@ export class Mirror {
 function sourceOf({ state, tenant: { spec }, isReleased }: MirrorView, target: AnyTarget, idLabel: string): Source | undefined {
   if (!target.isOn(spec)) return undefined;
   const found = sourceFor(state[target.source], idLabel);
-  if (found !== undefined && target.name === 'servers' && isReleased?.(idOf(found)) === true) return undefined;
+  if (found !== undefined && target.source === 'servers' && isReleased?.(idOf(found)) === true) return undefined;
   return found === undefined || target.isChosen?.(found, spec) === false ? undefined : found;
 }
 

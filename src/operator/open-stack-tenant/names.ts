@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 /** Limits of names: of machines, since others are named after them, and of all else. */
 export const MACHINE_NAME_LIMIT = 57;
 export const NAME_LIMIT = 253;
+const HOST_NAME_LIMIT = 63;
 
 /** An id as the value of a label. Ids that are none, such as names of keypairs, become one that begins with `x-`. */
 export function labelOfId(id: string): string {
@@ -13,6 +14,11 @@ export function labelOfId(id: string): string {
 export function objectNameOf(name: string, fallback: string, limit: number): string {
   const cut = (text: string): string => text.normalize('NFKD').toLowerCase().replaceAll(/[^a-z0-9]+/g, '-').slice(0, limit).replaceAll(/^-+|-+$/g, '');
   return cut(name) || cut(fallback) || digestOf(fallback, 8);
+}
+
+/** The host name of a server, and of the machine that it becomes. */
+export function hostNameOf({ hostname, name, id }: { readonly hostname?: string; readonly name: string; readonly id: string }): string {
+  return objectNameOf(hostname ?? name, id, HOST_NAME_LIMIT);
 }
 
 /** The name for whoever finds another there already: with the first digits of its id. */

@@ -16,7 +16,7 @@ function told(before: OpenStackTenantStatus | undefined, seconds: number, change
   const session = { mirror: { problems: new Problems() }, state: EMPTY_STATE, hasState: true, missing: [], last } as unknown as TenantSession;
   const tenant = { metadata: { name: 'shop', namespace: 'web' }, spec: { cloud: { secret: 'clouds' } }, ...(before === undefined ? {} : { status: before }) } as OpenStackTenant;
   const informers = Object.fromEntries(['servers', 'flavors', 'images', 'claims', 'volumes', 'subnets', 'securityGroups', 'keypairs'].map((name) => [name, { byIndex: () => [], hasSynced: true }])) as unknown as Told['informers'];
-  return tenantStatus({ tenant, session, informers, left, putBack: undefined, nowMs: last.atMs });
+  return tenantStatus({ tenant, session, informers, left, putBack: undefined, routes: undefined, nowMs: last.atMs });
 }
 
 test('a sync without changes is told of every five minutes, whatever else there is to tell', () => {

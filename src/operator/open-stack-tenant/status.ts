@@ -1,11 +1,12 @@
 import type { OpenStackTenantStatus } from '../../api/open-stack-tenant.ts';
 import { messageOf, YadoError } from '../../base/errors.ts';
-import { mergeConditions, timestamp, type ConditionDraft } from '../../kube/conditions.ts';
+import { conditionOf, mergeConditions, timestamp, type ConditionDraft } from '../../kube/conditions.ts';
 import { keyOf } from '../../kube/object.ts';
 import type { OpenStackTenant } from '../../kube/yadokari.ts';
 import { INVENTORY_KINDS, type InventoryKind } from '../../openstack/inventory/state.ts';
 import type { MirrorInformers } from './informers.ts';
 import { defined } from './patch.ts';
+import type { RouteRound } from './router-routes.ts';
 import type { TargetName } from './target.ts';
 import type { TenantSession } from './tenant-session.ts';
 
@@ -22,6 +23,8 @@ export interface Told {
   /** Objects that are still to be looked at. */
   readonly left: number;
   readonly putBack: PutBack | undefined;
+  /** Of routers in the cloud; undefined where nothing is known of the cloud. */
+  readonly routes: RouteRound | undefined;
   readonly nowMs: number;
 }
 
@@ -53,6 +56,7 @@ export function tenantStatus(told: Told): OpenStackTenantStatus {
     project: session.identity === undefined ? before?.project : { id: session.identity.projectId, name: session.identity.projectName },
     counts: session.hasState ? countsOf(told) : before?.counts,
     quota: session.hasState ? session.quota === undefined ? undefined : [...session.quota] : before?.quota,
+    routes: someOf(told.routes?.recorded ?? before?.routes),
     problems: lines === undefined || lines.length === 0 ? undefined : lines,
   });
   const lastSync = lastSyncOf(told);
@@ -74,11 +78,19 @@ function lastSyncOf({ tenant: { status: before }, session: { last }, nowMs }: To
 }
 
 function draftsOf(told: Told): readonly ConditionDraft[] {
-  const { session, putBack, nowMs } = told;
+  const { tenant, session, putBack, routes, nowMs } = told;
   const drafts = [readyOf(told), driftedOf(putBack, nowMs)];
   const { overlaps } = session.mirror.problems;
+  const connection = routes === undefined ? keptOf(tenant, 'Connected') : routes.condition;
+  if (connection !== undefined) drafts.push(connection);
   if (overlaps.length > 0) drafts.push({ type: 'NetworksOverlap', status: 'True', reason: 'CidrTaken', message: named(overlaps) });
   return drafts;
+}
+
+/** As it was said last. */
+function keptOf({ status }: OpenStackTenant, type: string): ConditionDraft | undefined {
+  const known = conditionOf(status?.conditions, type);
+  return known === undefined ? undefined : { type, status: known.status, reason: known.reason ?? '', message: known.message ?? '' };
 }
 
 function readyOf({ session, left }: Told): ConditionDraft {
@@ -117,6 +129,10 @@ function generalProblems({ session, informers, tenant: { spec } }: Told): readon
     ...lacking.map((kind) => `${kind} are not shown: ${OPTIONAL[kind]}`),
     ...(snapshots.size === 0 ? [] : [`${snapshots.size} snapshots of volumes are counted, and not shown otherwise`]),
   ];
+}
+
+function someOf<T>(list: readonly T[] | undefined): T[] | undefined {
+  return list === undefined || list.length === 0 ? undefined : [...list];
 }
 
 function named(texts: readonly string[]): string {

@@ -5,7 +5,7 @@ import type { Inventoried, InventoryKind, InventoryState } from '../../openstack
 import type { StateIndex } from './state-index.ts';
 
 /** Kinds of objects here, by what they mirror. Of a volume there are two. */
-export type TargetName = 'flavors' | 'images' | 'keypairs' | 'securityGroups' | 'subnets' | 'claims' | 'volumes' | 'servers';
+export type TargetName = 'flavors' | 'images' | 'keypairs' | 'securityGroups' | 'subnets' | 'claims' | 'volumes' | 'servers' | 'hostNames';
 
 /** An address range of the cluster's own, such as that of an IPPool. */
 export interface ReservedRange {

@@ -30,7 +30,7 @@ async function given() {
   const write = (name: string): void => api.put(SECRETS, { apiVersion: 'v1', kind: 'Secret', metadata: { name, namespace: 'web', uid: 's1' }, data: { 'clouds.yaml': Buffer.from(JSON.stringify(clouds)).toString('base64') } } as never);
   write('clouds');
   const informer = new Informer(client, secrets, { indexers: mirrorIndexers });
-  const informers = Object.fromEntries(['flavors', 'images', 'keypairs', 'securityGroups', 'subnets', 'claims', 'volumes', 'servers'].map((name) => [name, informer])) as unknown as MirrorInformers;
+  const informers = Object.fromEntries(['flavors', 'images', 'keypairs', 'securityGroups', 'subnets', 'claims', 'volumes', 'servers', 'hostNames'].map((name) => [name, informer])) as unknown as MirrorInformers;
   const session = new TenantSession({
     client, clock, informers, events: new EventRecorder({ client, controller: 'test', instance: 'test', log: silentLog, clock }), enqueue: () => void (world.enqueued += 1),
     connect: async () => {

@@ -14,6 +14,7 @@ import { readSecret, settingsOf, type ConnectCloud } from './cloud-access.ts';
 import { markDifference, sizeOf } from './dirty-keys.ts';
 import { Mirror, type MirrorContext } from './mirror.ts';
 import { quotaOf, type QuotaLines } from './quota.ts';
+import { RouterRoutes } from './router-routes.ts';
 import { Snapshots } from './snapshots.ts';
 
 export interface SessionContext extends MirrorContext {
@@ -50,6 +51,7 @@ const STALLED_MS = 60_000;
 export class TenantSession implements AsyncDisposable {
   readonly mirror: Mirror;
   readonly snapshots: Snapshots;
+  readonly routes: RouterRoutes;
   readonly #context: SessionContext;
   readonly #key: ObjectKey;
   #open: Open | undefined;
@@ -69,6 +71,7 @@ export class TenantSession implements AsyncDisposable {
     this.#key = keyOf(tenant);
     this.mirror = new Mirror(context, this.#key);
     this.snapshots = new Snapshots(context);
+    this.routes = new RouterRoutes(context.clock);
   }
 
   get identity(): Identity | undefined {

@@ -511,6 +511,17 @@
     - patch
     - delete
 - apiGroups:
+    - discovery.k8s.io
+  resources:
+    - endpointslices
+  verbs:
+    - get
+    - list
+    - watch
+    - create
+    - patch
+    - delete
+- apiGroups:
     - networking.k8s.io
   resources:
     - servicecidrs

@@ -1,5 +1,5 @@
 import type { NetworkService, PortFields, PortRequest } from '../../network/port.ts';
-import type { FloatingAddress, Network, NetworkObject, Port, Router, SecurityGroup, Subnet } from '../../network/types.ts';
+import type { FloatingAddress, Network, NetworkObject, Port, Route, Router, SecurityGroup, Subnet } from '../../network/types.ts';
 import type { Page } from '../../page.ts';
 import type { Quotas } from '../../quota.ts';
 import { known } from '../../wire.ts';
@@ -95,6 +95,19 @@ export class SimulatedNetwork implements NetworkService {
   async deleteFloatingAddress(id: string, signal?: AbortSignal): Promise<void> {
     await this.#world.call('network', 'DELETE /floatingips/id', signal);
     this.table.floatingips.delete(id);
+  }
+
+  async addRoutes(routerId: string, routes: readonly Route[], signal?: AbortSignal): Promise<void> {
+    await this.#world.call('network', 'PUT /routers/id/add_extraroutes', signal);
+    const router = this.table.routers.get(routerId);
+    if (router === undefined) throw this.#world.error('network', 'NotFound', `Router ${routerId} could not be found`);
+    this.#put('routers', { ...router, routes: [...without(router.routes, routes), ...routes], ...this.#changed(router) });
+  }
+
+  async removeRoutes(routerId: string, routes: readonly Route[], signal?: AbortSignal): Promise<void> {
+    await this.#world.call('network', 'PUT /routers/id/remove_extraroutes', signal);
+    const router = this.table.routers.get(routerId);
+    if (router !== undefined) this.#put('routers', { ...router, routes: without(router.routes, routes), ...this.#changed(router) });
   }
 
   async setTags(kind: keyof SimulatedNetwork['table'], id: string, tags: readonly string[], signal?: AbortSignal): Promise<void> {
@@ -198,4 +211,8 @@ export class SimulatedNetwork implements NetworkService {
     const { deviceId } = this.table.ports.get(portId) ?? {};
     if (deviceId !== undefined) this.#devices.get(deviceId)?.delete(portId);
   }
+}
+
+function without(routes: readonly Route[], others: readonly Route[]): readonly Route[] {
+  return routes.filter((route) => !others.some(({ destination, nextHop }) => route.destination === destination && route.nextHop === nextHop));
 }

@@ -58,6 +58,12 @@ export function machineOf(server: Server, context: MapContext, existing: Virtual
   });
 }
 
+/** The first that is its own, of IPv4 where it has one. */
+export function addressOf({ addresses }: Server): Server['addresses'][number] | undefined {
+  const fixed = addresses.filter(({ kind }) => kind === 'fixed');
+  return fixed.find(({ version }) => version === 4) ?? fixed[0];
+}
+
 export function isSelected(metadata: Readonly<Record<string, string>>, servers: OpenStackTenantSpec['servers']): boolean {
   return Object.entries(servers?.selector?.metadata ?? {}).every(([name, value]) => metadata[name] === value);
 }
@@ -72,8 +78,7 @@ function requestsOf(existing: VirtualMachine | undefined): Readonly<Record<strin
 }
 
 function statusOf(server: Server, context: MapContext, before: VirtualMachineStatus | undefined, { synced, requested, restartedAt, condition, size, disks }: Partial<PowerOutcome> & Pick<ServerOutcome, 'size' | 'disks'>): VirtualMachineStatus {
-  const fixed = server.addresses.filter(({ kind }) => kind === 'fixed');
-  const [address] = [...fixed.filter(({ version }) => version === 4), ...fixed];
+  const address = addressOf(server);
   const flavor = server.flavor.kind === 'copy' ? server.flavor : context.state.flavors.get(server.flavor.id);
   const ready = readyOf(server);
   return defined({
