@@ -1,17 +1,20 @@
 import { readdir, readFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import type { Command } from 'commander';
 import { parseAllDocuments } from 'yaml';
-import { YadoError } from '../base/errors.ts';
+import { messageOf, YadoError } from '../base/errors.ts';
 import type { KubeObject } from '../kube/object.ts';
 import type { VirtualMachineImage } from '../kube/yadokari.ts';
 import { contextName, defaultClusterName } from '../local/layout.ts';
 import { addStorage } from '../local/storage/add.ts';
 import { storageServers, type StorageServer } from '../local/storage/record.ts';
+import { ensureNfsClient } from '../storage/drivers/nfs/nfs-client.ts';
 import { withLaunchOptions } from './cluster-launch.ts';
 import type { CliContext } from './context.ts';
 import { withDemoCluster, type DemoLaunchOptions } from './demo-cluster.ts';
 import { Demo, isInMachine, requireShowable } from './demo.ts';
+import { withoutClasses } from './demo-volumes.ts';
 import { SharedDemo } from './shared-demo.ts';
 import { formatTable } from './table.ts';
 import { namesHint } from './near-names.ts';
@@ -33,8 +36,10 @@ async function runDemo(example: string, options: DemoOptions, context: CliContex
   if (example === TENANT_DEMO) return runTenantDemo(options, context);
   const { progress, signal } = context;
   const begun = performance.now();
-  const objects = await readExample(join(context.projectRoot, 'deploy/examples', `${example}.yaml`));
-  requireShowable(objects);
+  const whole = await readExample(join(context.projectRoot, 'deploy/examples', `${example}.yaml`));
+  requireShowable(whole);
+  const lacking = serversOf(whole).includes('nfs') ? await ensureNfsClient(hostname()).then(() => undefined, messageOf) : undefined;
+  const { shown: objects, leftOut } = withoutClasses(whole, (name) => lacking !== undefined && name === 'nfs');
   await withDemoCluster(options, context, importsOf(objects), async ({ layout, kubeconfig, client, nodes, isOwn, untilEnd }) => {
     for (const server of serversOf(objects)) await addStorage({ layout, server, packages: options.packages, progress, signal, programs: { projectRoot: context.projectRoot, modules: join(context.projectRoot, 'deploy/toolchain'), cache: options.cache, environment: context.environment, progress, signal } });
     const demo = new Demo({ client, objects, nodes: options.nodes > 1 ? nodes : [], logs: layout.logs, progress, signal });
@@ -42,6 +47,7 @@ async function runDemo(example: string, options: DemoOptions, context: CliContex
     context.print(`\n${formatTable(await demo.check())}\n`);
     const shared = serversOf(objects).length === 0 ? undefined : new SharedDemo({ client, objects, progress, signal });
     if (shared !== undefined) context.print(`\n${formatTable(await shared.check(await demo.workloads()))}\n`);
+    if (lacking !== undefined) context.print(`\nNot shown: ${leftOut.join(', ')}, a volume on NFS: ${lacking}`);
     progress.line(`All of it took ${((performance.now() - begun) / 1000).toFixed(1)} s.`);
     if (options.once && !isOwn) {
       await shared?.remove();

@@ -11,7 +11,7 @@ import { DEMO_NAMESPACE, DemoFailedError, get, type Workload } from './demo.ts';
 
 export interface SharedDemoOptions {
   readonly client: KubeClient;
-  /** The example: a claim that is shared, one that is a disk, a virtual machine, pods. */
+  /** The example: claims that are shared, one that is a disk, a virtual machine, pods. */
   readonly objects: readonly KubeObject[];
   readonly progress: Progress;
   readonly signal: AbortSignal;
@@ -31,21 +31,23 @@ const namespaced = (name: string) => ({ name, namespace: DEMO_NAMESPACE });
 /** Shows what a volume is good for that several have at once, and a disk that a machine gets while it runs. */
 export class SharedDemo {
   readonly #options: SharedDemoOptions;
-  readonly #shared: string;
+  readonly #shared: readonly string[];
   readonly #disk: string;
   readonly #machine: VirtualMachine;
 
   constructor(options: SharedDemoOptions) {
     this.#options = options;
     const claims = options.objects.filter(({ kind }) => kind === 'PersistentVolumeClaim') as (KubeObject & { readonly spec: { readonly volumeMode?: string } })[];
-    this.#shared = claims.find(({ spec }) => spec.volumeMode !== 'Block')?.metadata.name ?? '';
+    this.#shared = claims.filter(({ spec }) => spec.volumeMode !== 'Block').map(({ metadata }) => metadata.name);
     this.#disk = claims.find(({ spec }) => spec.volumeMode === 'Block')?.metadata.name ?? '';
     this.#machine = options.objects.find(({ kind }) => kind === 'VirtualMachine') as VirtualMachine;
   }
 
   /** Rows of a table; throws DemoFailedError when something is not as it should be. */
   async check(workloads: readonly Workload[]): Promise<Rows> {
-    return [['VOLUME', 'WHAT', 'SEEN'], ...await this.#files(workloads), ...await this.#locks(workloads), ...await this.#quota(workloads), ...await this.#pluggedDisk()];
+    const rows: (readonly string[])[] = [['VOLUME', 'WHAT', 'SEEN']];
+    for (const volume of this.#shared) rows.push(...await this.#files(volume, workloads), ...await this.#locks(volume, workloads), ...await this.#quota(volume, workloads));
+    return [...rows, ...await this.#pluggedDisk()];
   }
 
   /** What was made beside the example's own objects. */
@@ -58,35 +60,35 @@ export class SharedDemo {
     }
   }
 
-  #files(workloads: readonly Workload[]): Promise<Rows> {
-    return this.#options.progress.step('Letting each write a file and read those of the others', async () => {
-      for (const one of workloads) await this.#expect(one, `share?write&${this.#shared}`, 'done');
-      for (const reader of workloads) for (const writer of workloads) await this.#expect(reader, `share?read&${this.#shared}&${writer.metadata.name}`, `written by ${writer.metadata.name}`);
-      return [[this.#shared, `${names(workloads)}: each wrote a file`, 'each reads those of all others']];
+  #files(volume: string, workloads: readonly Workload[]): Promise<Rows> {
+    return this.#options.progress.step(`Letting each write a file to ${volume}, and read those of the others`, async () => {
+      for (const one of workloads) await this.#expect(one, `share?write&${volume}`, 'done');
+      for (const reader of workloads) for (const writer of workloads) await this.#expect(reader, `share?read&${volume}&${writer.metadata.name}`, `written by ${writer.metadata.name}`);
+      return [[volume, `${names(workloads)}: each wrote a file`, 'each reads those of all others']];
     });
   }
 
-  #locks(workloads: readonly Workload[]): Promise<Rows> {
-    return this.#options.progress.step('Letting each lock out the others', async () => {
+  #locks(volume: string, workloads: readonly Workload[]): Promise<Rows> {
+    return this.#options.progress.step(`Letting each lock out the others of ${volume}`, async () => {
       for (const holder of workloads) {
-        await this.#expect(holder, `share?hold&${this.#shared}&${HELD_SECONDS}`, 'held');
-        for (const other of workloads.filter((one) => one !== holder)) await this.#expect(other, `share?try&${this.#shared}`, 'taken');
-        await this.#until('the lock is free again', async () => await this.#ask(holder, `share?try&${this.#shared}`) === 'free');
+        await this.#expect(holder, `share?hold&${volume}&${HELD_SECONDS}`, 'held');
+        for (const other of workloads.filter((one) => one !== holder)) await this.#expect(other, `share?try&${volume}`, 'taken');
+        await this.#until('the lock is free again', async () => await this.#ask(holder, `share?try&${volume}`) === 'free');
       }
-      return [[this.#shared, 'each locked a file', 'the others could not']];
+      return [[volume, 'each locked a file', 'the others could not']];
     });
   }
 
-  #quota(workloads: readonly Workload[]): Promise<Rows> {
-    return this.#options.progress.step(`Letting each write ${FILL_MIB} MiB, which is more than there is`, async () => {
+  #quota(volume: string, workloads: readonly Workload[]): Promise<Rows> {
+    return this.#options.progress.step(`Letting each write ${FILL_MIB} MiB to ${volume}, which is more than there is`, async () => {
       const seen = new Map<string, readonly string[]>();
       for (const one of workloads) {
-        const said = await this.#ask(one, `share?fill&${this.#shared}&${FILL_MIB}`);
-        if (said === '') throw new DemoFailedError(`${one.metadata.name} could write ${FILL_MIB} MiB to ${this.#shared}, which is smaller`);
+        const said = await this.#ask(one, `share?fill&${volume}&${FILL_MIB}`);
+        if (said === '') throw new DemoFailedError(`${one.metadata.name} could write ${FILL_MIB} MiB to ${volume}, which is smaller`);
         seen.set(said, [...seen.get(said) ?? [], one.metadata.name]);
-        await this.#until('there is room again', async () => await this.#ask(one, `share?write&${this.#shared}`) === 'done');
+        await this.#until('there is room again', async () => await this.#ask(one, `share?write&${volume}`) === 'done');
       }
-      return [...seen].map(([said, who]) => [this.#shared, `${who.join(', ')}: wrote more than it holds`, said]);
+      return [...seen].map(([said, who]) => [volume, `${who.join(', ')}: wrote more than it holds`, said]);
     });
   }
 
