@@ -103,7 +103,7 @@ function planOf({ spec, state, networks }: RouteView): Plan {
 }
 
 function saidOf({ connect }: OpenStackTenantSpec, { wanted, problems, routers }: Plan, failures: readonly string[]): ConditionDraft | undefined {
-  if (connect === undefined) return failures.length === 0 ? undefined : connected('False', 'RouteRefused', failures.join('; '));
+  if (connect === undefined || connect.routers.length === 0) return failures.length === 0 ? undefined : connected('False', 'RouteRefused', failures.join('; '));
   if (problems.length > 0) return connected('False', 'RouterNotFound', problems.join('; '));
   if (failures.length > 0) return connected('False', 'RouteRefused', failures.join('; '));
   if (wanted.length === 0) return connected('False', 'NoNetworks', 'the cluster has no IPPool of IPv4 that could be routed to');
