@@ -47,7 +47,7 @@ export interface GuestModules {
 export const tinyModules: GuestModules = {
   first: ['virtio_pci', 'virtio_net', 'virtio_blk', 'virtio_console'],
   second: ['button', 'evdev', 'virtio-rng', 'virtio_balloon'],
-  other: ['isofs', 'virtiofs', 'overlay', 'veth', 'bridge'],
+  other: ['isofs', 'ata_piix', 'sr_mod', 'virtiofs', 'overlay', 'veth', 'bridge'],
 };
 
 const scripts = ['agent', 'dhcp', 'network', 'seed', 'power-button', 'user-data'] as const;
