@@ -9,6 +9,7 @@ export interface ExternalDriver {
 
 const both = { persistence: true, fsGroup: true, exec: true, multipods: true, snapshotDataSource: true, pvcDataSource: true, controllerExpansion: true, nodeExpansion: true, readWriteOncePod: true };
 const types = (...names: readonly string[]): object => Object.fromEntries(names.map((name) => [name, {}]));
+const noNode = 'a snapshot that was there before Kubernetes knew of it has no label that tells the sidecars of which node it is';
 const ext4Grows = 'a host without CAP_SYS_RESOURCE cannot let a mounted ext4 grow';
 
 function definition(driver: string, className: string, info: object): object {
@@ -22,7 +23,7 @@ export const externalDrivers: readonly ExternalDriver[] = [
       SupportedSizeRange: { Min: '300Mi' }, SupportedFsType: types('', 'ext4', 'xfs'), TopologyKeys: ['topology.yadokari.dev/node'],
       Capabilities: { ...both, block: true, topology: true, singleNodeVolume: true },
     }),
-    known: { 'should resize volume when PVC is edited while pod is using it': ext4Grows, 'should resize volume when PVC is edited and the pod is re-created': ext4Grows },
+    known: { 'should resize volume when PVC is edited while pod is using it': ext4Grows, 'should resize volume when PVC is edited and the pod is re-created': ext4Grows, 'Pre-provisioned Snapshot': noNode },
   },
   {
     name: 'rbd',

@@ -150,6 +150,11 @@ export class MigratedTenant implements AsyncDisposable {
     });
   }
 
+  /** What a command prints in a guest that has moved, for the user of the key; from its node, since the host has no way to networks of a cloud. */
+  async inGuest(address: string, command: string): Promise<string> {
+    return (await this.cluster.inNode('n1', ...this.user.call(address, command))).trimEnd();
+  }
+
   /** Addresses that the cluster's DNS has for a host of the tenant. */
   async resolve(host: string): Promise<readonly string[]> {
     const resolver = new Resolver({ timeout: 1000, tries: 2 });

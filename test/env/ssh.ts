@@ -23,8 +23,14 @@ export class SshUser implements AsyncDisposable {
 
   /** What the command prints; rejects where the key is not taken. */
   async run(address: string, command: string): Promise<string> {
+    const [program, ...args] = this.call(address, command);
+    return (await run(program, args)).trimEnd();
+  }
+
+  /** The same for whoever calls it somewhere else. */
+  call(address: string, command: string): readonly [string, ...string[]] {
     const options = ['BatchMode=yes', 'IdentitiesOnly=yes', 'StrictHostKeyChecking=no', 'UserKnownHostsFile=/dev/null', 'LogLevel=ERROR', `ConnectTimeout=${CONNECT_SECONDS}`];
-    return (await run('ssh', ['-F', 'none', '-i', join(this.#folder, 'key'), ...options.flatMap((option) => ['-o', option]), `root@${address}`, command])).trimEnd();
+    return ['ssh', '-F', 'none', '-i', join(this.#folder, 'key'), ...options.flatMap((option) => ['-o', option]), `root@${address}`, command];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

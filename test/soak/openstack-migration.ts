@@ -34,8 +34,8 @@ describe('a migration from a real OpenStack', { timeout: 4 * 3_600_000 }, () => 
     assert.equal(vm?.spec.provider, undefined);
     assert.deepEqual([vm?.status?.address, vm?.status?.guest?.macAddress], [shown?.address, shown?.mac]);
     assert.match(await tenant.cluster.kubectl('-n', tenant.namespace, 'get', 'pods', '-o', 'wide'), new RegExp(`${guest.name}-\\S+ +1/1 +Running`));
-    await tenant.eventually(`the SSH server of ${guest.name}`, () => tenant.user.run(shown?.address ?? '', 'true').then(() => true, () => false));
-    assert.equal(await tenant.user.run(shown?.address ?? '', `cat ${TOLD} /etc/hostname`), `${guest.name}\n${guest.name}`, 'the same key lets in, and the same user data was run');
+    await tenant.eventually(`the SSH server of ${guest.name}`, () => tenant.inGuest(shown?.address ?? '', 'true').then(() => true, () => false));
+    assert.equal(await tenant.inGuest(shown?.address ?? '', `cat ${TOLD} /etc/hostname`), `${guest.name}\n${guest.name}`, 'the same key lets in, and the same user data was run');
     await tenant.eventually(`the name of ${guest.name}`, async () => isDeepStrictEqual(await tenant.resolve(guest.name), [shown?.address]));
     assert.deepEqual(await tenant.server(guest.id).then(({ status, locked }) => [status, locked]), ['SHUTOFF', true]);
   };
