@@ -18,10 +18,10 @@ const SYSTEM = 'yadokari-system';
 const START_MS = 120_000;
 
 const claim = (name: string, storageClassName: string, mode: string, more: object = {}) => ({ apiVersion: 'v1', kind: 'PersistentVolumeClaim', metadata: { name }, spec: { storageClassName, accessModes: [mode], resources: { requests: { storage: '64Mi' } }, ...more } });
-const user = (name: string, node: string, of: string, command: string) => ({
+const user = (name: string, node: string, of: string, command: string, more: object = {}) => ({
   apiVersion: 'v1', kind: 'Pod', metadata: { name },
   spec: {
-    terminationGracePeriodSeconds: 1, nodeSelector: { 'kubernetes.io/hostname': node }, volumes: [{ name: 'v', persistentVolumeClaim: { claimName: of } }],
+    ...more, terminationGracePeriodSeconds: 1, nodeSelector: { 'kubernetes.io/hostname': node }, volumes: [{ name: 'v', persistentVolumeClaim: { claimName: of } }],
     containers: [shellContainer(command, { volumeMounts: [{ name: 'v', mountPath: '/v' }] })],
   },
 });
@@ -67,9 +67,10 @@ describe('volumes of Ceph in a cluster', { timeout: 900_000 }, () => {
     await cluster.apply(NAMESPACE, documents(claim('disk', 'ceph', 'ReadWriteOnce'), user('one', 'n1', 'disk', 'echo first > /v/file; sleep 100000')));
     await ready('one');
     await kubectl('delete', 'pod', 'one');
-    await cluster.apply(NAMESPACE, documents(user('two', 'n2', 'disk', 'cat /v/file; sleep 100000')));
+    // Whoever is not root has the volume by its group.
+    await cluster.apply(NAMESPACE, documents(user('two', 'n2', 'disk', 'cat /v/file; echo second > /v/other && stat -c %g /v/other; sleep 100000', { securityContext: { runAsUser: 1000, fsGroup: 2000 } })));
     await ready('two');
-    assert.equal(await kubectl('logs', 'two'), 'first\n');
+    assert.equal(await kubectl('logs', 'two'), 'first\n2000\n');
   });
 
   it('are written to by pods of two nodes at once, who see what the other writes', async () => {

@@ -4,15 +4,15 @@ import type { Applied } from '../../kube/client.ts';
 import type { StorageBackend } from '../../kube/yadokari.ts';
 
 /** What sets the kinds of volumes apart for Kubernetes. */
-const TRAITS: Readonly<Record<StorageDriverKind, { readonly binding: 'Immediate' | 'WaitForFirstConsumer'; readonly fsGroupPolicy: 'File' | 'ReadWriteOnceWithFSType'; readonly attachRequired: boolean }>> = {
+const TRAITS: Readonly<Record<StorageDriverKind, { readonly binding: 'Immediate' | 'WaitForFirstConsumer'; readonly attachRequired: boolean }>> = {
   // A volume is made on the node that its first pod is on.
-  local: { binding: 'WaitForFirstConsumer', fsGroupPolicy: 'File', attachRequired: false },
+  local: { binding: 'WaitForFirstConsumer', attachRequired: false },
   // The others can be had by any node, and are taken from one before another has them.
-  nfs: { binding: 'Immediate', fsGroupPolicy: 'File', attachRequired: true },
-  rbd: { binding: 'Immediate', fsGroupPolicy: 'ReadWriteOnceWithFSType', attachRequired: true },
-  cephfs: { binding: 'Immediate', fsGroupPolicy: 'File', attachRequired: true },
+  nfs: { binding: 'Immediate', attachRequired: true },
+  rbd: { binding: 'Immediate', attachRequired: true },
+  cephfs: { binding: 'Immediate', attachRequired: true },
   // One of the copies is where the first pod is; the nodes that have them settle among themselves who writes.
-  drbd: { binding: 'WaitForFirstConsumer', fsGroupPolicy: 'ReadWriteOnceWithFSType', attachRequired: false },
+  drbd: { binding: 'WaitForFirstConsumer', attachRequired: false },
 };
 
 const DEFAULT_CLASS = 'storageclass.kubernetes.io/is-default-class';
@@ -27,7 +27,7 @@ export interface ClassesOf {
 
 /** What the API has for one driver of a backend; owned by the backend, and gone with it. */
 export function classesOf({ metadata, spec: { classes = {} } }: StorageBackend, { kind, name, className }: StorageDriver): ClassesOf {
-  const { binding, fsGroupPolicy, attachRequired } = TRAITS[kind];
+  const { binding, attachRequired } = TRAITS[kind];
   const isDefault = String(classes.default === true && className === metadata.name);
   const { reclaimPolicy = 'Delete', parameters } = classes;
   const owned = (of: string, annotations: Readonly<Record<string, string>> = {}) => ({
@@ -35,7 +35,8 @@ export function classesOf({ metadata, spec: { classes = {} } }: StorageBackend, 
     ownerReferences: [{ apiVersion: API_VERSION, kind: 'StorageBackend', name: metadata.name, uid: metadata.uid ?? '', controller: true }],
   });
   return {
-    csiDriver: { metadata: owned(name), spec: { attachRequired, podInfoOnMount: false, fsGroupPolicy, volumeLifecycleModes: ['Persistent'] } },
+    // A pod's group has its volumes, whether the class names a type of file system or not.
+    csiDriver: { metadata: owned(name), spec: { attachRequired, podInfoOnMount: false, fsGroupPolicy: 'File', volumeLifecycleModes: ['Persistent'] } },
     storageClass: {
       metadata: owned(className, { [DEFAULT_CLASS]: isDefault }), provisioner: name, volumeBindingMode: binding, allowVolumeExpansion: true, reclaimPolicy,
       ...(parameters === undefined ? {} : { parameters }),
