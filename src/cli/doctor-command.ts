@@ -7,7 +7,7 @@ import { presenceOn } from '../local/packages.ts';
 import type { CliContext } from './context.ts';
 import { doctorText, isFit, warn, type Finding } from './doctor/check.ts';
 import { clusterFindings } from './doctor/clusters.ts';
-import { cgroupFinding, drbdFinding, forwardFinding, kernelFindings, nfsFinding } from './doctor/kernel.ts';
+import { cephFinding, cgroupFinding, drbdFinding, forwardFinding, kernelFindings, nfsFinding } from './doctor/kernel.ts';
 import { diskFinding, memoryFinding, nodeFinding, openFilesFinding, rootFinding, systemdFinding } from './doctor/resources.ts';
 import { accelerationFinding, packagesFinding, toolchainFindings } from './doctor/software.ts';
 
@@ -40,6 +40,7 @@ async function examine({ cache, stateRoot }: DoctorOptions, { environment, signa
     ['kernel', () => kernelFindings(signal)],
     ['cgroups', cgroupFinding],
     ['NFS client', nfsFinding],
+    ['Ceph images', cephFinding],
     ['DRBD', drbdFinding],
     ['KVM', () => accelerationFinding(join(cache, 'doctor'), present, signal)],
     ['init', systemdFinding],

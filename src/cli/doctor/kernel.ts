@@ -5,6 +5,7 @@ import { messageOf } from '../../base/errors.ts';
 import { CommandError, run } from '../../base/process.ts';
 import { detectHierarchies, type CgroupHierarchy } from '../../local/cgroup.ts';
 import { drbdVersion } from '../../local/storage/servers/drbd.ts';
+import { MappedImages } from '../../storage/drivers/ceph/mapped-images.ts';
 import { ensureNfsClient } from '../../storage/drivers/nfs/nfs-client.ts';
 import { missing, ok, warn, type Finding } from './check.ts';
 
@@ -43,6 +44,13 @@ export function kernelFindings(signal: AbortSignal): Promise<readonly Finding[]>
 /** Only pods with volumes on NFS need it. */
 export async function nfsFinding(): Promise<Finding> {
   return ensureNfsClient(hostname()).then(() => ok('NFS client', 'works'), (error: unknown) => warn('NFS client', 'none in this kernel', `${messageOf(error)}; without one, volumes on NFS are made but pods cannot mount them`));
+}
+
+/** Images of Ceph are devices of the kernel where it can, and of a program otherwise. */
+export async function cephFinding(): Promise<Finding> {
+  return await MappedImages.isOffered()
+    ? ok('Ceph images', 'mapped by the kernel')
+    : ok('Ceph images', 'by qemu-storage-daemon, since this kernel has no module rbd: they work, with more on the way (Debian: linux-image-amd64, Ubuntu: linux-modules-extra)');
 }
 
 /** Nothing that the product runs by itself needs it. */
