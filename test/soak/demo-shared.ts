@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { ensureNfsClient } from '../../src/storage/drivers/nfs/nfs-client.ts';
+import { run } from '../../src/base/process.ts';
 import { DemoRuns } from '../env/demo-runs.ts';
 import { tracesOf } from '../env/leftovers.ts';
 
@@ -16,6 +17,7 @@ describe('yado demo --demo shared', { timeout: 1_200_000 }, () => {
   });
 
   it('shows one volume in a machine and in pods of two nodes, and a disk that comes, grows and is copied while its machine runs', async () => {
+    const before = await run('losetup', ['--list']);
     const { ended } = runs.start('demo', '--demo', 'shared', '--once', '--nodes', '2');
     const plan = await runs.plan();
     const result = await ended;
@@ -27,5 +29,6 @@ describe('yado demo --demo shared', { timeout: 1_200_000 }, () => {
     assert.match(rows.join('\n'), /each reads those of all others[\s\S]*the others could not[\s\S]*(Disk quota exceeded|No space left on device)[\s\S]*grew to 96Mi under load[\s\S]*reads what was written/);
     assert.deepEqual(await tracesOf(plan, runs.layout), []);
     assert.ok(!existsSync(runs.layout.root));
+    assert.equal(await run('losetup', ['--list']), before, 'devices of the host');
   });
 });

@@ -6,13 +6,21 @@ import { run } from '../../base/process.ts';
 export async function sweepVolumes(folder: string): Promise<void> {
   const volumes = join(folder, 'var/lib/yadokari/volumes');
   const devices = [...await devicesOfFiles(join(volumes, 'local/volumes')), ...await devicesOfImages(join(volumes, 'rbd'))];
-  for (const device of devices) await run('losetup', ['--detach', device]).catch(() => {});
+  for (const device of devices) {
+    // A kubelet has one of its own upon each that a pod or a machine has as a device, so that none is taken away in use.
+    for (const one of [...await loopsOf(device), device]) await run('losetup', ['--detach', one]).catch(() => {});
+  }
 }
 
 async function devicesOfFiles(folder: string): Promise<readonly string[]> {
   const names = await readdir(folder).catch(() => []);
-  const found = await Promise.all(names.map((name) => run('losetup', ['--noheadings', '--output', 'NAME', '--associated', join(folder, name, 'data')]).catch(() => '')));
-  return found.flatMap((text) => text.split('\n').map((line) => line.trim()).filter((line) => line !== ''));
+  return (await Promise.all(names.map((name) => loopsOf(join(folder, name, 'data'))))).flat();
+}
+
+/** Loop devices of a file, or of a device. */
+async function loopsOf(path: string): Promise<readonly string[]> {
+  const text = await run('losetup', ['--noheadings', '--output', 'NAME', '--associated', path]).catch(() => '');
+  return text.split('\n').map((line) => line.trim()).filter((line) => line !== '');
 }
 
 /** By the driver's notes: the files that they are of went with the node. A device that is another's by now has another number. */
