@@ -21,13 +21,13 @@ interface Figure {
   readonly name: string;
   readonly help: string;
   /** Undefined where the guest does not tell. */
-  readonly value: (usage: GuestUsage, anchor: Anchor, info: HypervisorInfo) => number | undefined;
+  readonly value: (usage: GuestUsage, anchor: Anchor, acceleration: HypervisorInfo['acceleration']) => number | undefined;
 }
 
 const figures: readonly Figure[] = [
   { type: 'counter', name: 'yadokari_guest_cpu_seconds_total', help: "Processor time of a guest's process.", value: ({ cpuSeconds }) => cpuSeconds },
   { type: 'gauge', name: 'yadokari_guest_memory_resident_bytes', help: "Memory of a guest's process that is resident.", value: ({ memoryBytes }) => memoryBytes },
-  { type: 'gauge', name: 'yadokari_guest_memory_limit_bytes', help: 'Memory that a guest is held to: its own and the overhead of its process.', value: (_usage, { guest: { memoryMiB } }, { acceleration }) => limitMiB(memoryMiB, acceleration) * 2 ** 20 },
+  { type: 'gauge', name: 'yadokari_guest_memory_limit_bytes', help: 'Memory that a guest is held to: its own and the overhead of its process.', value: (_usage, { guest: { memoryMiB } }, acceleration) => limitMiB(memoryMiB, acceleration) * 2 ** 20 },
   { type: 'counter', name: 'yadokari_guest_disk_read_bytes_total', help: 'Bytes that a guest read from its disks.', value: ({ diskReadBytes }) => diskReadBytes },
   { type: 'counter', name: 'yadokari_guest_disk_written_bytes_total', help: 'Bytes that a guest wrote to its disks.', value: ({ diskWrittenBytes }) => diskWrittenBytes },
   { type: 'counter', name: 'yadokari_guest_network_received_bytes_total', help: 'Bytes that a guest received.', value: ({ networkReceivedBytes }) => networkReceivedBytes },
@@ -40,7 +40,7 @@ const labelNames = ['namespace', 'virtual_machine', 'pod', 'node'] as const;
 interface Sample {
   /** Milliseconds since the epoch; 0 when the hypervisor did not answer. */
   readonly at: number;
-  readonly guests: readonly { readonly anchor: Anchor; readonly usage: GuestUsage; readonly info: HypervisorInfo }[];
+  readonly guests: readonly { readonly anchor: Anchor; readonly usage: GuestUsage; readonly acceleration: HypervisorInfo['acceleration'] }[];
 }
 
 const FRESH_MS = 1000;
@@ -61,8 +61,8 @@ export function registerGuestMetrics(options: GuestMetricsOptions): void {
       async collect() {
         const { guests } = await sample();
         this.reset();
-        for (const { anchor, usage, info } of guests) {
-          const figure = value(usage, anchor, info);
+        for (const { anchor, usage, acceleration } of guests) {
+          const figure = value(usage, anchor, acceleration);
           if (figure !== undefined) this.inc({ namespace: anchor.namespace, virtual_machine: anchor.guest.name, pod: anchor.name, node }, figure);
         }
       },
@@ -79,13 +79,16 @@ export function registerGuestMetrics(options: GuestMetricsOptions): void {
 
 /** Shares one look at the hypervisor among all who ask within a second. */
 function sampler({ hypervisor, anchorOf, clock, log }: GuestMetricsOptions): () => Promise<Sample> {
+  // What guests run on stays, as long as the agent does.
+  let acceleration: HypervisorInfo['acceleration'] | undefined;
   let latest: { readonly since: number; readonly sample: Promise<Sample> } | undefined;
   const take = async (): Promise<Sample> => {
     try {
-      const [info, usages] = await Promise.all([hypervisor.info(), hypervisor.usage(AbortSignal.timeout(PATIENCE_MS))]);
+      const usages = await hypervisor.usage(AbortSignal.timeout(PATIENCE_MS));
+      const known = acceleration ??= (await hypervisor.info()).acceleration;
       const guests = usages.flatMap((usage) => {
         const anchor = anchorOf(usage.id);
-        return anchor === undefined ? [] : [{ anchor, usage, info }];
+        return anchor === undefined ? [] : [{ anchor, usage, acceleration: known }];
       });
       return { at: clock.now(), guests };
     } catch (error) {

@@ -1,15 +1,14 @@
 import { readdir, readFile } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import type { Command } from 'commander';
 import { parseAllDocuments } from 'yaml';
-import { messageOf, YadoError } from '../base/errors.ts';
+import { YadoError } from '../base/errors.ts';
 import type { KubeObject } from '../kube/object.ts';
 import type { VirtualMachineImage } from '../kube/yadokari.ts';
 import { contextName, defaultClusterName } from '../local/layout.ts';
 import { addStorage } from '../local/storage/add.ts';
 import { storageServers, type StorageServer } from '../local/storage/record.ts';
-import { ensureNfsClient } from '../storage/drivers/nfs/nfs-client.ts';
+import { lackOfNfsClient } from '../storage/drivers/nfs/nfs-client.ts';
 import { withLaunchOptions } from './cluster-launch.ts';
 import type { CliContext } from './context.ts';
 import { withDemoCluster, type DemoLaunchOptions } from './demo-cluster.ts';
@@ -38,7 +37,7 @@ async function runDemo(example: string, options: DemoOptions, context: CliContex
   const begun = performance.now();
   const whole = await readExample(join(context.projectRoot, 'deploy/examples', `${example}.yaml`));
   requireShowable(whole);
-  const lacking = serversOf(whole).includes('nfs') ? await ensureNfsClient(hostname()).then(() => undefined, messageOf) : undefined;
+  const lacking = serversOf(whole).includes('nfs') ? await lackOfNfsClient() : undefined;
   const { shown: objects, leftOut } = withoutClasses(whole, (name) => lacking !== undefined && name === 'nfs');
   await withDemoCluster(options, context, importsOf(objects), async ({ layout, kubeconfig, client, nodes, isOwn, untilEnd }) => {
     for (const server of serversOf(objects)) await addStorage({ layout, server, packages: options.packages, progress, signal, programs: { projectRoot: context.projectRoot, modules: join(context.projectRoot, 'deploy/toolchain'), cache: options.cache, environment: context.environment, progress, signal } });

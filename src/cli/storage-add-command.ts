@@ -1,4 +1,3 @@
-import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { Argument, type Command } from 'commander';
 import { requireRoot } from '../local/cluster.ts';
@@ -9,8 +8,7 @@ import { storageServers, type StorageServer } from '../local/storage/record.ts';
 import { drbdProblem } from '../local/storage/servers/drbd.ts';
 import { withClusterOptions, type ClusterOptions } from './cluster-options.ts';
 import type { CliContext } from './context.ts';
-import { ensureNfsClient } from '../storage/drivers/nfs/nfs-client.ts';
-import { messageOf } from '../base/errors.ts';
+import { lackOfNfsClient } from '../storage/drivers/nfs/nfs-client.ts';
 
 interface AddOptions extends ClusterOptions {
   readonly cache: string;
@@ -38,6 +36,6 @@ async function add(server: StorageServer, { name, stateRoot, cache, packages }: 
   const classes = backend.status?.storageClasses ?? [];
   print(`${wasThere ? 'The cluster had it already' : 'The cluster has it now'}: StorageBackend ${server} with ${classes.length === 1 ? 'the StorageClass' : 'the StorageClasses'} ${classes.join(' and ')}`);
   if (server !== 'nfs') return;
-  const lacking = await ensureNfsClient(hostname()).then(() => undefined, messageOf);
+  const lacking = await lackOfNfsClient();
   if (lacking !== undefined) progress.line(`Volumes are made, but pods cannot mount them here: ${lacking}`);
 }

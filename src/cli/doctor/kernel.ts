@@ -1,12 +1,11 @@
 import { readFile } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { messageOf } from '../../base/errors.ts';
 import { CommandError, run } from '../../base/process.ts';
 import { detectHierarchies, type CgroupHierarchy } from '../../local/cgroup.ts';
 import { drbdVersion } from '../../local/storage/servers/drbd.ts';
 import { MappedImages } from '../../storage/drivers/ceph/mapped-images.ts';
-import { ensureNfsClient } from '../../storage/drivers/nfs/nfs-client.ts';
+import { lackOfNfsClient } from '../../storage/drivers/nfs/nfs-client.ts';
 import { missing, ok, warn, type Finding } from './check.ts';
 
 interface Feature {
@@ -43,7 +42,8 @@ export function kernelFindings(signal: AbortSignal): Promise<readonly Finding[]>
 
 /** Only pods with volumes on NFS need it. */
 export async function nfsFinding(): Promise<Finding> {
-  return ensureNfsClient(hostname()).then(() => ok('NFS client', 'works'), (error: unknown) => warn('NFS client', 'none in this kernel', `${messageOf(error)}; without one, volumes on NFS are made but pods cannot mount them`));
+  const lack = await lackOfNfsClient();
+  return lack === undefined ? ok('NFS client', 'works') : warn('NFS client', 'none in this kernel', `${lack}; without one, volumes on NFS are made but pods cannot mount them`);
 }
 
 /** Images of Ceph are devices of the kernel where it can, and of a program otherwise. */

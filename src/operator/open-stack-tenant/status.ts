@@ -57,7 +57,7 @@ export function tenantStatus(told: Told): OpenStackTenantStatus {
     counts: session.hasState ? countsOf(told) : before?.counts,
     quota: session.hasState ? session.quota === undefined ? undefined : [...session.quota] : before?.quota,
     routes: someOf(told.routes?.recorded ?? before?.routes),
-    problems: lines === undefined || lines.length === 0 ? undefined : lines,
+    problems: someOf(lines),
   });
   const lastSync = lastSyncOf(told);
   return { ...next, ...(lastSync === undefined ? {} : { lastSync }) };

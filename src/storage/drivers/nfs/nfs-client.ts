@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { release } from 'node:os';
+import { hostname, release } from 'node:os';
+import { messageOf } from '../../../base/errors.ts';
 import { run } from '../../../base/process.ts';
 import { StorageError } from '../../port.ts';
 
@@ -10,6 +11,11 @@ export async function ensureNfsClient(node: string): Promise<void> {
   await run('modprobe', ['-a', 'nfs', 'nfsv4']).catch(() => {});
   if (await isKnown()) return;
   throw new StorageError('Unsupported', `the kernel ${release()} of node ${node} has no NFS client: /proc/filesystems does not list nfs4, and modprobe nfs does not change that. Install the modules of this kernel (Debian: linux-image-amd64, Ubuntu: linux-modules-extra-${release()}), or boot one that was built with CONFIG_NFS_FS and CONFIG_NFS_V4_2`, { disposition: 'stalled' });
+}
+
+/** In words, what this host lacks to mount NFS; undefined where it can. */
+export async function lackOfNfsClient(): Promise<string | undefined> {
+  return ensureNfsClient(hostname()).then(() => undefined, messageOf);
 }
 
 async function isKnown(): Promise<boolean> {
