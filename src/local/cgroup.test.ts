@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, rm, rmdir, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { entryFiles, parseHierarchies } from './cgroup.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+import { ensureCgroup, entryFiles, parseHierarchies, removeIfEmpty } from './cgroup.ts';
 
 const versionTwo = 'cgroup2 /sys/fs/cgroup cgroup2 rw,nosuid,nodev,noexec,relatime,nsdelegate,memory_recursiveprot 0 0\n';
 const hybrid = `tmpfs /sys/fs/cgroup tmpfs rw 0 0
@@ -26,5 +30,23 @@ describe('cgroup detection', () => {
   it('enters a cgroup in all hierarchies', () => {
     assert.deepEqual(entryFiles(parseHierarchies(hybrid), 'yadokari/a').slice(-1), ['/sys/fs/cgroup/unified/yadokari/a/cgroup.procs']);
     assert.equal(entryFiles(parseHierarchies(hybrid), 'yadokari/a').length, 3);
+  });
+
+  it('makes a cgroup also where the last other one takes their parent away in the middle of it', async () => {
+    const mountPoint = await mkdtemp(join(tmpdir(), 'yado-cgroup-'));
+    const hierarchies = [{ mountPoint, version: 1 as const, mountOptions: 'memory' }];
+    const end = new AbortController();
+    const removing = (async () => { for (; !end.signal.aborted; await delay(1)) await removeIfEmpty(hierarchies, 'parent'); })();
+    try {
+      for (let round = 0; round < 200; round += 1) {
+        await ensureCgroup(hierarchies, 'parent/own');
+        assert.ok((await stat(join(mountPoint, 'parent/own'))).isDirectory());
+        await rmdir(join(mountPoint, 'parent/own'));
+      }
+    } finally {
+      end.abort();
+      await removing;
+      await rm(mountPoint, { recursive: true, force: true });
+    }
   });
 });

@@ -12,6 +12,12 @@ export interface CgroupHierarchy {
   readonly mountOptions: string;
 }
 
+/** Without which a kubelet does not start. */
+const NEEDED = ['cpu', 'cpuset', 'hugetlb', 'memory', 'pids'];
+
+/** Each time somebody else has removed what was there a moment ago. */
+const MOST_TRIES = 50;
+
 const generic = /^(rw|ro|nosuid|nodev|noexec|noatime|relatime|xattr|clone_children|release_agent=.*)$/;
 
 /** The hierarchies under /sys/fs/cgroup, read from the text of /proc/self/mounts. */
@@ -37,24 +43,48 @@ export async function detectHierarchies(): Promise<readonly CgroupHierarchy[]> {
   return hierarchies;
 }
 
-/** Makes `path` in every hierarchy, fit for processes and, in version 2, with all controllers handed down to it. */
+/** Makes `path` in every hierarchy, fit for processes and, in version 2, with all controllers handed down to it. Throws LocalError `NoControllers` where that cannot be done. */
 export async function ensureCgroup(hierarchies: readonly CgroupHierarchy[], path: string): Promise<void> {
   for (const hierarchy of hierarchies) {
-    let folder = hierarchy.mountPoint;
-    for (const part of path.split('/')) {
-      if (hierarchy.version === 2) await handDownControllers(folder);
-      const parent = folder;
-      folder = join(folder, part);
-      await mkdir(folder, { recursive: true });
-      if (/\bcpuset\b/.test(hierarchy.mountOptions)) await inheritCpuset(parent, folder);
+    // The parent of all clusters goes with the last of them, which may be in the middle of this.
+    for (let tries = 1; ; tries += 1) {
+      try {
+        await makeFolders(hierarchy, path);
+        break;
+      } catch (error) {
+        if (!['ENOENT', 'ENODEV'].includes(errnoOf(error) ?? '') || tries === MOST_TRIES) throw error;
+      }
     }
+    if (hierarchy.version === 2) await expectControllers(hierarchy.mountPoint, join(hierarchy.mountPoint, path));
   }
 }
 
+async function makeFolders({ mountPoint, version, mountOptions }: CgroupHierarchy, path: string): Promise<void> {
+  let folder = mountPoint;
+  for (const part of path.split('/')) {
+    if (version === 2) await handDownControllers(folder);
+    const parent = folder;
+    folder = join(folder, part);
+    await mkdir(folder).catch((error: unknown) => {
+      if (errnoOf(error) !== 'EEXIST') throw error;
+    });
+    if (/\bcpuset\b/.test(mountOptions)) await inheritCpuset(parent, folder);
+  }
+}
+
+async function expectControllers(root: string, folder: string): Promise<void> {
+  const [there, here] = await Promise.all([controllersOf(root), controllersOf(folder)]);
+  const missing = NEEDED.filter((name) => there.includes(name) && !here.includes(name));
+  if (missing.length > 0) throw new LocalError('NoControllers', `The cgroup controllers ${missing.join(', ')} cannot be handed down from ${root} to ${folder}. In a container: run it with --privileged --cgroupns=host.`);
+}
+
+async function controllersOf(folder: string): Promise<readonly string[]> {
+  return (await readFile(join(folder, 'cgroup.controllers'), 'utf8')).trim().split(' ').filter((name) => name !== '');
+}
+
 async function handDownControllers(folder: string): Promise<void> {
-  const controllers = (await readFile(join(folder, 'cgroup.controllers'), 'utf8')).trim().split(' ').filter((name) => name !== '');
   // One by one: a controller that cannot be handed down must not keep back the others.
-  for (const name of controllers) await writeFile(join(folder, 'cgroup.subtree_control'), `+${name}`).catch(() => {});
+  for (const name of await controllersOf(folder)) await writeFile(join(folder, 'cgroup.subtree_control'), `+${name}`).catch(() => {});
 }
 
 async function inheritCpuset(parent: string, folder: string): Promise<void> {

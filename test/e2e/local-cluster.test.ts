@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { Resolver } from 'node:dns/promises';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -81,6 +81,16 @@ describe('a local cluster', { timeout: 900_000 }, () => {
     const links = await Promise.all(pids.flatMap((pid) => ['net', 'mnt', 'uts', 'pid', 'cgroup'].map((kind) => run('readlink', [`/proc/${pid}/ns/${kind}`]))));
     assert.equal(new Set(links).size, 10);
     for (const pid of pids) for (const socket of ['containerd/containerd.sock', 'libvirt/libvirt-sock']) assert.ok(existsSync(`/proc/${pid}/root/run/${socket}`), socket);
+  });
+
+  it('mounts nothing upon files of the host, which may replace them at any time', async () => {
+    for (const { initPid = 0 } of (await status()).nodes) {
+      const root = `/proc/${initPid}/root`;
+      const targets = (await readFile(`/proc/${initPid}/mounts`, 'utf8')).split('\n').map((line) => line.split(' ')[1] ?? '').filter((path) => path.startsWith('/etc'));
+      assert.ok(targets.includes('/etc'));
+      for (const target of targets) assert.ok((await stat(root + target)).isDirectory(), target);
+      assert.match(await readFile(`${root}/etc/passwd`, 'utf8'), /^libvirt-qemu:/m);
+    }
   });
 
   it('starts a component again that was killed', async () => {
