@@ -46,11 +46,12 @@ export class CsiNode {
   async #stage(request: Message): Promise<object> {
     const staging = required(request, 'stagingTargetPath');
     const capability = capabilityOf(request['volumeCapability']);
+    // A device is attached when the first pod is given it: there is nothing to be mounted before.
+    if (capability.kind === 'block') return {};
     // A file system that other nodes have mounted too must not be written to, not even by its own repair.
-    const reading = capability.sharing === 'many nodes, reading';
-    const mountFlags = reading ? [...capability.mountFlags, 'ro'] : capability.mountFlags;
-    const attached = await this.#attach(request, reading, capability.kind === 'filesystem' ? { target: staging, flags: mountFlags } : undefined);
-    if (capability.kind === 'filesystem' && attached.kind !== 'mounted' && (await mountAt(staging)) === undefined) await mountTree(attached, staging, { ...capability, mountFlags });
+    const mountFlags = isReadAlone(capability) ? [...capability.mountFlags, 'ro'] : capability.mountFlags;
+    const attached = await this.#attach(request, isReadAlone(capability), { target: staging, flags: mountFlags });
+    if (attached.kind !== 'mounted' && (await mountAt(staging)) === undefined) await mountTree(attached, staging, { ...capability, mountFlags });
     return {};
   }
 
@@ -65,11 +66,10 @@ export class CsiNode {
 
   async #publish(request: Message): Promise<object> {
     const [staging, target] = [required(request, 'stagingTargetPath'), required(request, 'targetPath')];
-    const { kind } = capabilityOf(request['volumeCapability']);
-    const readOnly = request['readonly'] === true;
+    const capability = capabilityOf(request['volumeCapability']);
     if ((await mountAt(target)) !== undefined) return {};
-    if (kind === 'block') {
-      const attached = await this.#attach(request, readOnly);
+    if (capability.kind === 'block') {
+      const attached = await this.#attach(request, isReadAlone(capability));
       if (attached.kind !== 'device') throw invalid('a volume that is shared files is not a block device');
       await makeTarget(target, 'file');
       await mount({ source: attached.path, target });
@@ -78,7 +78,7 @@ export class CsiNode {
     if ((await mountAt(staging)) === undefined) throw new StorageError('NotAttached', `volume ${request['volumeId']} is not staged at ${staging}`);
     await makeTarget(target, 'folder');
     await mount({ source: staging, target });
-    if (readOnly) await run('mount', ['-o', 'remount,bind,ro', '--', target]);
+    if (request['readonly'] === true) await run('mount', ['-o', 'remount,bind,ro', '--', target]);
     return {};
   }
 
@@ -126,6 +126,10 @@ async function mountTree(attached: Exclude<Attachment, { readonly kind: 'mounted
   await mount({ source: attached.path, target, type, options: [...mountOptionsOf(type), ...mountFlags] });
   // A copy of a smaller volume still has the size of that.
   if (!readOnly && !growsAside(type)) await growFileSystem(attached.path, target, type);
+}
+
+function isReadAlone({ sharing }: Capability): boolean {
+  return sharing === 'many nodes, reading';
 }
 
 function referenceOf(request: Message, readOnly: boolean): VolumeReference {

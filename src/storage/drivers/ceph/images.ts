@@ -42,6 +42,11 @@ export class Images {
     return this.#call<readonly string[]>('watchers', { name }).catch(instead([], 'ENOENT'));
   }
 
+  /** Offsets and lengths of all that may be otherwise than in the snapshot, in their order; undefined when there is no such snapshot. */
+  changed(name: string, since: string): Promise<readonly (readonly [offset: number, length: number])[] | undefined> {
+    return this.#call<readonly (readonly [number, number])[] | undefined>('changed_ranges', { name, since }, LONG).catch(instead(undefined, 'ENOENT'));
+  }
+
   async create(name: string, sizeBytes: number): Promise<void> {
     await this.#call('create_image', { name, sizeBytes });
   }
