@@ -41,21 +41,21 @@ const disks = { consoleLogPath: async () => '/nowhere/console.log' } as unknown 
 
 const pod: Pod = {
   apiVersion: 'v1', kind: 'Pod',
-  metadata: { namespace: 'shop', name: 'web-abcde', uid: 'p1', finalizers: ['yadokari.dev/guest'], labels: { 'yadokari.dev/virtual-machine': 'web' }, annotations: { 'yadokari.dev/guest': JSON.stringify({ name: 'web', uid: 'u1', hostname: 'web', disks: [] }) } },
+  metadata: { namespace: 'shop', name: 'web-abcde', uid: 'p1', finalizers: ['yadokari.dev/guest'], labels: { 'yadokari.dev/virtual-machine': 'web' } },
   spec: { containers: [], nodeName: 'n1' },
 };
-const podWith = (probes: CompiledGuest['probes']): Pod => (probes === undefined ? pod : { ...pod, metadata: { ...pod.metadata, annotations: { 'yadokari.dev/guest': JSON.stringify({ name: 'web', uid: 'u1', hostname: 'web', disks: [], probes }) } } });
+const podWith = (guest: Partial<CompiledGuest> = {}): Pod => ({ ...pod, metadata: { ...pod.metadata, annotations: { 'yadokari.dev/guest': JSON.stringify({ name: 'web', uid: 'u1', hostname: 'web', disks: [], ...guest }) } } });
 const machine = (guest?: Partial<GuestStatus>): VirtualMachine => ({
   apiVersion: API_VERSION, kind: 'VirtualMachine', metadata: { namespace: 'shop', name: 'web', uid: 'u1' }, spec: { memory: '64Mi' },
   ...(guest === undefined ? {} : { status: { guest: { phase: 'Running', anchor: 'web-abcde', anchorUID: 'p1', node: 'n1', ...guest } } }),
 });
 
 /** A node's reconciler as it is after its agent was started, with what the API and the host know already. */
-async function given(options: { readonly probes?: CompiledGuest['probes']; readonly stored?: Partial<GuestStatus>; readonly hypervisor?: SimulatedHypervisor } = {}) {
+async function given(options: { readonly guest?: Partial<CompiledGuest>; readonly stored?: Partial<GuestStatus>; readonly hypervisor?: SimulatedHypervisor } = {}) {
   const clock = new ManualClock(NOW);
   const api = new FakeApi();
   const vm = machine(options.stored);
-  const anchor = podWith(options.probes);
+  const anchor = podWith(options.guest);
   for (const [collection, object] of [[PODS, anchor], ['/api/v1/pods', anchor], [VMS, vm]] as const) api.put(collection, object);
   const client = new KubeClient(api);
   const [pods, machines] = [new Informer(client, podResource), new MachineLookup(client)];
@@ -154,6 +154,19 @@ describe('an anchor of this node', () => {
     assert.deepEqual([world.guest()?.address, plugged], ['10.244.238.0', [false, true]]);
   });
 
+  it('says where a floating address is left to the CNI', async () => {
+    for (const [leads, told] of [[true, []], [false, ['FloatingAddressLeftToCNI']]] as const) {
+      await using world = await given({ guest: { floatingAddress: '203.0.113.7' } });
+      const ensure = world.network.ensureGuest.bind(world.network);
+      if (!leads) world.network.ensureGuest = async (request) => {
+        const { floatingAddress: _, ...rest } = request;
+        return ensure(rest);
+      };
+      await world.reconcile();
+      assert.deepEqual((await world.events()).filter((reason) => reason !== 'Started'), told);
+    }
+  });
+
   it('writes nothing when nothing changed', async () => {
     await using world = await given();
     await world.reconcile();
@@ -233,7 +246,7 @@ function mute(hypervisor: SimulatedHypervisor): { speak: () => void } {
 
 describe('an anchor with a liveness probe', () => {
   it('has its guest ended once the probe failed, and says why, once', async () => {
-    await using world = await given({ probes: { liveness: probeOfAgent } });
+    await using world = await given({ guest: { probes: { liveness: probeOfAgent } } });
     mute(world.hypervisor);
     await world.reconcile();
     await world.clock.advance(5500);
@@ -249,7 +262,7 @@ describe('an anchor with a liveness probe', () => {
   });
 
   it('keeps a guest that was paused meanwhile', async () => {
-    await using world = await given({ probes: { liveness: probeOfAgent } });
+    await using world = await given({ guest: { probes: { liveness: probeOfAgent } } });
     mute(world.hypervisor);
     await world.reconcile();
     await world.clock.advance(7000);
@@ -261,7 +274,7 @@ describe('an anchor with a liveness probe', () => {
   });
 
   it('keeps a guest whose probe succeeds, without a write', async () => {
-    await using world = await given({ probes: { liveness: probeOfAgent } });
+    await using world = await given({ guest: { probes: { liveness: probeOfAgent } } });
     await world.reconcile();
     await world.clock.advance(4000);
     await world.reconcile();
@@ -279,10 +292,10 @@ describe('an anchor with a liveness probe', () => {
   });
 
   it('is not probed once it is being deleted', async () => {
-    await using world = await given({ probes: { liveness: probeOfAgent } });
+    await using world = await given({ guest: { probes: { liveness: probeOfAgent } } });
     mute(world.hypervisor);
     await world.reconcile();
-    world.api.put('/api/v1/pods', { ...podWith({ liveness: probeOfAgent }), metadata: { ...podWith({ liveness: probeOfAgent }).metadata, deletionTimestamp: '2026-01-01T12:01:00Z', deletionGracePeriodSeconds: 60 } } as Pod);
+    world.api.put('/api/v1/pods', { ...podWith({ probes: { liveness: probeOfAgent } }), metadata: { ...podWith({ probes: { liveness: probeOfAgent } }).metadata, deletionTimestamp: '2026-01-01T12:01:00Z', deletionGracePeriodSeconds: 60 } } as Pod);
     await world.clock.advance(0);
     await delay(20);
     await world.reconcile();
@@ -293,7 +306,7 @@ describe('an anchor with a liveness probe', () => {
 
 describe('an anchor whose readiness is the guest agent', () => {
   it('opens its gate once the agent answers', async () => {
-    await using world = await given({ probes: { readiness: { ...probeOfAgent, timing: { ...probeOfAgent.timing, initialDelaySeconds: 0 } } } });
+    await using world = await given({ guest: { probes: { readiness: { ...probeOfAgent, timing: { ...probeOfAgent.timing, initialDelaySeconds: 0 } } } } });
     const { speak } = mute(world.hypervisor);
     await world.reconcile();
     await world.clock.advance(3000);

@@ -2,7 +2,7 @@ import { messageOf, YadoError } from '../base/errors.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import { timestamp } from '../kube/conditions.ts';
-import type { EventRecorder } from '../kube/event-recorder.ts';
+import type { EventNote, EventRecorder } from '../kube/event-recorder.ts';
 import type { KubeObject } from '../kube/object.ts';
 import { formatBytes } from '../base/quantity.ts';
 import { API_VERSION } from '../api/group.ts';
@@ -32,6 +32,7 @@ export type StartResult = { readonly kind: 'started'; readonly endpoint: GuestEn
 /** The kubelet needs about a second for a volume: what takes longer is worth a report. */
 const PATIENCE_MS = 3000;
 const LOOK_MS = 100;
+const FLOATING_ELSEWHERE: EventNote = { type: 'Warning', reason: 'FloatingAddressLeftToCNI', message: 'network.floatingAddress is left to the CNI here: Calico heeds the annotation that the anchor has of it where floatingIPs is enabled, others pass it over' };
 /** Between two reports of an import's progress. */
 const PROGRESS_MS = 3000;
 
@@ -53,6 +54,7 @@ export class GuestStarter {
       await hypervisor.start(builder.define(anchor, files, endpoint), signal);
       this.#waiting.delete(anchor.uid);
       this.#options.events.record(machineOf(anchor), { type: 'Normal', reason: 'Started', message: `the guest was started with address ${endpoint.address}` });
+      if (anchor.guest.floatingAddress !== undefined && endpoint.floatingAddress === undefined) this.#options.events.record(machineOf(anchor), FLOATING_ELSEWHERE);
       return { kind: 'started', endpoint };
     } catch (error) {
       const message = messageOf(error);
@@ -97,6 +99,7 @@ export class GuestStarter {
       hostname: guest.hostname,
       ...(guest.address === undefined ? {} : { address: guest.address }),
       ...(guest.macAddress === undefined ? {} : { macAddress: guest.macAddress }),
+      ...(guest.floatingAddress === undefined ? {} : { floatingAddress: guest.floatingAddress }),
       ...(guest.containerHost === undefined ? {} : { virtualNode: guest.containerHost.node }),
       ...(guest.cloudInit?.source === 'metadataService' ? { metadata: true } : {}),
     }, signal);

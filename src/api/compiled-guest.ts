@@ -15,6 +15,7 @@ export interface CompiledGuest {
   readonly filesystems?: readonly CompiledFilesystem[];
   readonly address?: string;
   readonly macAddress?: string;
+  readonly floatingAddress?: string;
   readonly hostname: string;
   readonly cloudInit?: CompiledCloudInit;
   readonly containerHost?: CompiledContainerHost;

@@ -67,6 +67,10 @@ const network = Type.Object({
     Type.String({ description: 'A fixed unicast MAC address. Default: one derived from the machine, kept for its life.', pattern: MAC, maxLength: 17 }),
     { rule: "self.matches('^[0-9a-fA-F][02468aceACE]:')", message: 'macAddress must be a unicast address: its second digit is even' },
   )),
+  floatingAddress: Type.Optional(withRules(
+    Type.String({ description: 'An IPv4 address of an IPPool with assignmentMode Manual that leads to the machine too, and from which it speaks to the world. On the native network; on Calico where FelixConfiguration allows floatingIPs.', maxLength: 15 }),
+    { rule: 'isIP(self) && ip(self).family() == 4', messageExpression: "'floatingAddress is ' + self + '; it must be an IPv4 address such as 203.0.113.7'" },
+  )),
   ports: Type.Optional(listMap(port, ['port', 'protocol'], { description: 'Ports that the guest serves; for probes by name and for people.', maxItems: 64 })),
 }, { description: 'The place of the machine on the flat network.' });
 

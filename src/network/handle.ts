@@ -3,7 +3,7 @@ import type { AddressHandle } from './port.ts';
 
 /** Calico's name of the network in its handles. */
 const NETWORK = 'k8s-pod-network';
-const LONGEST_NAME = 253;
+const LONGEST_NAME = 253 - ('.floating.'.length - '.vmi.'.length);
 
 /** What holds a container's address: its sandbox, so that a sandbox made anew may get another one. */
 export function handleOfContainer(containerId: string): AddressHandle {
@@ -13,13 +13,18 @@ export function handleOfContainer(containerId: string): AddressHandle {
 /** What holds a VM's address: the VM itself, over restarts and migrations. */
 export function handleOfVirtualMachine(namespace: string, name: string): AddressHandle {
   const handle = `${NETWORK}.vmi.${namespace}.${name}`;
-  // A handle is an object's name too, which ends at 253 characters.
+  // A handle is an object's name too, which ends at 253 characters; that of its floating address is longer by five.
   return (handle.length <= LONGEST_NAME ? handle : `${NETWORK}.vmi.${createHash('sha256').update(handle).digest('hex')}`) as AddressHandle;
+}
+
+/** What holds a VM's floating address, beside its own one. */
+export function handleOfFloating(namespace: string, name: string): AddressHandle {
+  return handleOfVirtualMachine(namespace, name).replace('.vmi.', '.floating.') as AddressHandle;
 }
 
 /** The container of such a handle; undefined for handles of VMs and of other networks. */
 export function containerOfHandle(handle: string): string | undefined {
-  if (!handle.startsWith(`${NETWORK}.`) || handle.startsWith(`${NETWORK}.vmi.`)) return undefined;
+  if (!handle.startsWith(`${NETWORK}.`) || /^(vmi|floating)\./.test(handle.slice(NETWORK.length + 1))) return undefined;
   return handle.slice(NETWORK.length + 1);
 }
 

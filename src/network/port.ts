@@ -17,6 +17,8 @@ export interface GuestEndpointRequest {
   /** Address that the user fixed. */
   readonly address?: string;
   readonly macAddress?: string;
+  /** Address of a pool with `assignmentMode: Manual` that leads to the guest too, and from which it speaks to the world. Only the native network can. */
+  readonly floatingAddress?: string;
   readonly hostname: string;
   /** Name of the Node that the guest is: the blocks of that node are routed to the guest. Only the native network can. */
   readonly virtualNode?: string;
@@ -29,6 +31,8 @@ export interface GuestEndpoint {
   readonly macAddress: string;
   readonly tap: string;
   readonly mtu: number;
+  /** The one that was asked for; undefined where the network leaves it to another. */
+  readonly floatingAddress?: string;
 }
 
 /** What the network must know of a pod when the CNI plugin adds it. */
@@ -80,6 +84,8 @@ export interface AssignRequest {
   readonly handle: AddressHandle;
   readonly node: string;
   readonly requested?: string;
+  /** Only from a pool with `assignmentMode: Manual`, which an administrator has made for such addresses. */
+  readonly manualOnly?: boolean;
   /** Names or CIDRs of the only pools that may serve; all that fit the node when absent. */
   readonly pools?: readonly string[];
   /** Only from the node's own blocks: an address of another node's block would not be routed there. */

@@ -205,6 +205,30 @@ describe('the native network on two nodes', { skip: binDirectory === undefined ?
     assert.equal(await seenSource(guest, { namespace: `${prefix}-c`, address: await addressOf(`${prefix}-c`) }), endpoint.address);
   });
 
+  it('leads a floating address to its guest, which speaks to the world by it', async () => {
+    const floatingAddress = '203.0.113.7';
+    const request = { namespace: 'default', virtualMachine: 'vm', uid: 'uid-vm', pod: 'vm-abcde', hostname: 'vm' };
+    const { agent } = host('n1');
+    await assert.rejects(agent.ensureGuest({ ...request, floatingAddress }), /203\.0\.113\.7 lies in no enabled IPPool with assignmentMode: Manual/);
+    await api.client.create(ipPools, { apiVersion: 'crd.projectcalico.org/v1', kind: 'IPPool', metadata: { name: 'floating' }, spec: { cidr: '203.0.113.0/28', blockSize: 28, assignmentMode: 'Manual' } });
+    const own = await eventually(() => agent.ensureGuest({ ...request, floatingAddress }));
+    await assert.rejects(host('n2').agent.ensureGuest({ ...request, virtualMachine: 'thief', uid: 'uid-thief', pod: 'thief-abcde', floatingAddress }), /203\.0\.113\.7 is held by another/);
+    const guest = { namespace: `${prefix}-guest`, address: floatingAddress };
+    const router = `${prefix}-h`;
+    await eventually(() => ping(router, floatingAddress), 20_000);
+    assert.equal(await seenSource(router, guest), `${network}.2`);
+    assert.equal(await seenSource(`${prefix}-c`, guest), await addressOf(`${prefix}-c`));
+    await ping(host('n1').namespace, floatingAddress);
+    await ping(guest.namespace, floatingAddress);
+    await run('ip', ['-n', `${prefix}-out`, 'route', 'add', 'default', 'via', '192.0.2.1']);
+    assert.equal(await seenSource(guest.namespace, { namespace: `${prefix}-out`, address: '192.0.2.2' }), floatingAddress);
+    assert.equal(await seenSource(guest.namespace, { namespace: `${prefix}-c`, address: await addressOf(`${prefix}-c`) }), own.address);
+    // As a machine does that has none any more.
+    await agent.ensureGuest(request);
+    await eventually(() => ping(router, floatingAddress).then(() => assert.fail('it still leads there'), () => {}));
+    assert.equal(await seenSource(guest.namespace, { namespace: `${prefix}-out`, address: '192.0.2.2' }), '192.0.2.1');
+  });
+
   it('finds everything again after the agent was killed, without interrupting traffic', async () => {
     const endpoint = await host('n1').agent.ensureGuest({ namespace: 'default', virtualMachine: 'vm', uid: 'uid-vm', pod: 'vm-abcde', hostname: 'vm' });
     const before = await run('ip', ['-n', host('n1').namespace, '-o', 'link', 'show', 'dev', endpoint.tap]);
@@ -292,12 +316,11 @@ describe('the native network on two nodes', { skip: binDirectory === undefined ?
   }
 });
 
-async function eventually(check: () => Promise<unknown>, timeoutMs = 10_000): Promise<void> {
+async function eventually<T>(check: () => Promise<T>, timeoutMs = 10_000): Promise<T> {
   const end = Date.now() + timeoutMs;
   for (;;) {
     try {
-      await check();
-      return;
+      return await check();
     } catch (error) {
       if (Date.now() > end) throw error;
       await delay(100);

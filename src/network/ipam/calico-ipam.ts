@@ -131,9 +131,9 @@ export class CalicoIpam implements Ipam {
   async #requested(attempt: Attempt, address: string): Promise<string | typeof AGAIN> {
     const { request, owner, settings, signal } = attempt;
     const number = parseAddress(address);
-    const pool = settings.pools.find((candidate) => number !== undefined && contains(candidate.cidr, number));
+    const pool = settings.pools.find((candidate) => number !== undefined && contains(candidate.cidr, number) && (request.manualOnly !== true || candidate.manual));
     if (number === undefined || pool === undefined) {
-      throw new NetworkError('AddressOutsidePools', `${address} lies in no enabled IPPool; choose another one or add a pool`, { disposition: 'stalled' });
+      throw new NetworkError('AddressOutsidePools', `${address} lies in no enabled IPPool${request.manualOnly === true ? ' with assignmentMode: Manual' : ''}; choose another one or add a pool`, { disposition: 'stalled' });
     }
     const cidr = formatCidr({ base: networkOf(number, pool.blockSize), prefix: pool.blockSize });
     const block = (await this.blocks.recent(cidr, signal)) ?? (await this.claims.claim(cidr, request.node, signal));

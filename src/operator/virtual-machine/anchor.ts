@@ -122,10 +122,11 @@ function inherited(annotations: Readonly<Record<string, string>> = {}): Record<s
 }
 
 /** Calico's annotations for a pod's own address and MAC address; others pass them over, and the agent then says that the address is another one. */
-function wishesOf({ address, macAddress }: VirtualMachine['spec']['network'] = {}): Record<string, string> {
+function wishesOf({ address, macAddress, floatingAddress }: VirtualMachine['spec']['network'] = {}): Record<string, string> {
   return {
     ...(address === undefined ? {} : { 'cni.projectcalico.org/ipAddrs': JSON.stringify([address]) }),
     ...(macAddress === undefined ? {} : { 'cni.projectcalico.org/hwAddr': macAddress }),
+    ...(floatingAddress === undefined ? {} : { 'cni.projectcalico.org/floatingIPs': JSON.stringify([floatingAddress]) }),
   };
 }
 

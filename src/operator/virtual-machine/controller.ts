@@ -12,7 +12,7 @@ import type { EventRecorder } from '../../kube/event-recorder.ts';
 import type { Informer } from '../../kube/informer.ts';
 import { isDeleting, keyFor, keyOf, type ObjectKey } from '../../kube/object.ts';
 import { virtualMachines, type InstanceType, type VirtualMachine, type VirtualMachineImage } from '../../kube/yadokari.ts';
-import { handleOfVirtualMachine } from '../../network/handle.ts';
+import { handleOfFloating, handleOfVirtualMachine } from '../../network/handle.ts';
 import type { Ipam } from '../../network/port.ts';
 import { virtualNodeName } from '../virtual-node/name.ts';
 import { anchorName, buildAnchor, isAnchorOf, type AnchorOptions } from './anchor.ts';
@@ -218,6 +218,7 @@ export class VirtualMachineReconciler {
     const { items } = await client.list(pods, { namespace, labelSelector: `${LABEL_VIRTUAL_MACHINE}=${name}`, signal });
     if (items.some((pod) => isAnchorOf(pod, vm))) return { requeueAfterMs: 200 };
     await ipam?.release(handleOfVirtualMachine(namespace, name), signal);
+    await ipam?.release(handleOfFloating(namespace, name), signal);
     try {
       await client.patch(virtualMachines, { name, namespace }, { metadata: { finalizers: finalizers.filter((finalizer) => finalizer !== FINALIZER), resourceVersion: vm.metadata.resourceVersion } }, { signal });
     } catch (error) {

@@ -39,6 +39,7 @@ export function compileGuest(vm: VirtualMachine, references: References): Compil
     disks: (spec.disks ?? []).map((disk) => diskOf(metadata.name, disk, references)),
     ...(spec.filesystems === undefined || spec.filesystems.length === 0 ? {} : { filesystems: spec.filesystems.map((filesystem) => filesystemOf(filesystem, references)) }),
     ...(spec.network?.address === undefined ? {} : { address: spec.network.address }),
+    ...(spec.network?.floatingAddress === undefined ? {} : { floatingAddress: spec.network.floatingAddress }),
     ...(spec.network?.macAddress === undefined ? {} : { macAddress: spec.network.macAddress.toLowerCase() }),
     hostname: spec.hostname ?? metadata.name.slice(0, 63),
     ...(cloudInit === undefined ? {} : { cloudInit }),

@@ -1,6 +1,6 @@
 import type { Clock } from '../../../base/clock.ts';
 import { FOREVER_SECONDS, type DhcpLease } from '../../dhcp/answer.ts';
-import { handleOfVirtualMachine, hostInterfaceOf, macAddressOf } from '../../handle.ts';
+import { handleOfFloating, handleOfVirtualMachine, hostInterfaceOf, macAddressOf } from '../../handle.ts';
 import { KeyedLock } from '../../keyed-lock.ts';
 import { NetworkError, type GuestEndpoint, type GuestEndpointRequest, type Ipam } from '../../port.ts';
 import { GATEWAY, interfaceExists, removeCommand, setWorkloadSysctls, tapCommands } from './interfaces.ts';
@@ -62,7 +62,12 @@ export class Guests {
   }
 
   addresses(): readonly string[] {
-    return this.#options.records.entries().map(([, record]) => record.address);
+    return this.#options.records.entries().flatMap(([, { address, floatingAddress }]) => (floatingAddress === undefined ? [address] : [address, floatingAddress]));
+  }
+
+  /** Guests' own addresses by their floating ones. */
+  floating(): ReadonlyMap<string, string> {
+    return new Map(this.#options.records.entries().flatMap(([, { address, floatingAddress }]): [string, string][] => (floatingAddress === undefined ? [] : [[floatingAddress, address]])));
   }
 
   /** Guests that are nodes, with their taps. */
@@ -105,27 +110,37 @@ export class Guests {
     if (!/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(macAddress)) {
       throw new NetworkError('InterfaceError', `${JSON.stringify(request.macAddress)} is no MAC address; write it as 02:00:00:00:00:01`, { disposition: 'stalled' });
     }
+    const [exists, former] = [await interfaceExists(tap), records.get(tap)];
+    await this.#float(request, exists, signal);
     const address = await ipam.assign({
       handle: handleOfVirtualMachine(request.namespace, request.virtualMachine),
       node,
       ...(request.address === undefined ? {} : { requested: request.address }),
       attributes: { pod: request.pod, namespace: request.namespace, node, vmi: request.virtualMachine, timestamp: new Date(clock.now()).toISOString() },
     }, signal);
-    const exists = await interfaceExists(tap);
     // A tap's MTU is its guest's for life.
     const record: GuestRecord = {
       address, macAddress, tap,
-      mtu: (exists ? records.get(tap)?.mtu : undefined) ?? mtu(),
+      mtu: (exists ? former?.mtu : undefined) ?? mtu(),
       namespace: request.namespace, pod: request.pod, virtualMachine: request.virtualMachine, hostname: request.hostname,
+      ...(request.floatingAddress === undefined ? {} : { floatingAddress: request.floatingAddress }),
       ...(request.virtualNode === undefined ? {} : { virtualNode: request.virtualNode }),
       ...(request.metadata === true ? { metadata: true } : {}),
     };
     // Known before it is made, so that a tap never stays unknown.
-    if (JSON.stringify(records.get(tap)) !== JSON.stringify(record)) await records.set(tap, record);
-    await batch.run(tapCommands(record, exists));
+    if (JSON.stringify(former) !== JSON.stringify(record)) await records.set(tap, record);
+    await batch.run(tapCommands(record, exists, former?.floatingAddress));
     await setWorkloadSysctls(tap);
     this.#options.onChange();
-    return { address, macAddress, tap, mtu: record.mtu };
+    return { address, macAddress, tap, mtu: record.mtu, ...(request.floatingAddress === undefined ? {} : { floatingAddress: request.floatingAddress }) };
+  }
+
+  /** Takes its floating address, so that no other has it; one that starts without gives back what it had before, wherever that was. */
+  async #float({ namespace, virtualMachine, pod, floatingAddress }: GuestEndpointRequest, exists: boolean, signal?: AbortSignal): Promise<void> {
+    const { ipam, node, clock } = this.#options;
+    const handle = handleOfFloating(namespace, virtualMachine);
+    if (floatingAddress !== undefined) await ipam.assign({ handle, node, requested: floatingAddress, manualOnly: true, attributes: { pod, namespace, node, vmi: virtualMachine, timestamp: new Date(clock.now()).toISOString() } }, signal);
+    else if (!exists) await ipam.release(handle, signal);
   }
 
   async #remove(tap: string): Promise<void> {

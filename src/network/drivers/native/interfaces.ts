@@ -11,6 +11,7 @@ export const GATEWAY = '169.254.1.1';
 export const HOST_MAC = 'ee:ee:ee:ee:ee:ee';
 
 const EXISTS = /File exists|resource busy/;
+const NO_ROUTE = /No such process/;
 const ABSENT = /Cannot find device|No such (?:device|file)|does not exist/;
 
 /** The interface that carries the node's address. */
@@ -27,6 +28,8 @@ export interface TapSpec {
   readonly address: string;
   readonly macAddress: string;
   readonly mtu: number;
+  /** Leads to the guest too. */
+  readonly floatingAddress?: string;
 }
 
 export interface VethSpec {
@@ -40,14 +43,17 @@ export interface VethSpec {
   readonly name: string;
 }
 
-/** Makes a routed tap, or completes one that exists; traffic of a live one is not interrupted. */
-export function tapCommands(spec: TapSpec, exists: boolean): readonly IpCommand[] {
+/** Makes a routed tap, or completes one that exists and had the floating address `former`; traffic of a live one is not interrupted. */
+export function tapCommands(spec: TapSpec, exists: boolean, former?: string): readonly IpCommand[] {
   return [
     ...(exists ? [] : [{ text: `tuntap add dev ${spec.tap} mode tap`, tolerate: EXISTS }, { text: `link set dev ${spec.tap} address ${HOST_MAC}` }]),
     { text: `link set dev ${spec.tap} mtu ${spec.mtu} up` },
     { text: `route replace ${spec.address}/32 dev ${spec.tap} scope link` },
     // The guest is reached before it has spoken, and nobody can take its place by ARP.
     { text: `neigh replace ${spec.address} lladdr ${spec.macAddress} dev ${spec.tap} nud permanent` },
+    // So that the node itself has a way there before the packet filter translates it: the rest of the pool leads nowhere.
+    ...(spec.floatingAddress === undefined ? [] : [{ text: `route replace ${spec.floatingAddress}/32 dev ${spec.tap} scope link` }]),
+    ...(exists && former !== undefined && former !== spec.floatingAddress ? [{ text: `route del ${former}/32 dev ${spec.tap}`, tolerate: NO_ROUTE }] : []),
   ];
 }
 

@@ -10,6 +10,8 @@ export interface MasqueradeInput {
   readonly network: string;
   /** Guests that are nodes: the address of each, and the CIDR of a block of its pods. */
   readonly hosts: readonly { readonly address: string; readonly block: string }[];
+  /** Addresses of guests by those that lead to them too. */
+  readonly floating: ReadonlyMap<string, string>;
   /** Where what is asked of 169.254.169.254 is led to, and the guests of which it is. */
   readonly metadata: { readonly host: string; readonly port: number; readonly clients: readonly { readonly tap: string; readonly address: string }[] };
 }
@@ -18,7 +20,8 @@ export interface MasqueradeInput {
  * The table `yadokari` as one nft transaction: what leaves a pool with natOutgoing towards the world gets the node's
  * address; pods, nodes and the nodes' network see the real one. A guest and its own pods answer each other directly,
  * past the host; where it was a Service that led the one to the other, the host's translation would be missed. So the
- * host puts its own address there, as it does for a pod that a Service leads to itself. What guests ask of
+ * host puts its own address there, as it does for a pod that a Service leads to itself. A floating address leads to its
+ * guest, which has it where it speaks to the world. What guests ask of
  * 169.254.169.254 is led to this node where they wanted it, by interface and address; all else goes its way.
  */
 export function masqueradeRules(input: MasqueradeInput): string {
@@ -28,13 +31,31 @@ table ip yadokari {
 ${set('pools', input.pools)}
 ${set('masqueraded', input.masqueraded)}
 ${set('nodes', [...input.nodes, input.network])}
-${set('hairpins', input.hosts.flatMap(({ address, block }) => [`${address} . ${block}`, `${block} . ${address}`]), 'ipv4_addr . ipv4_addr')}
-${metadataRules(input.metadata)}  chain postrouting {
+${set('hairpins', [...input.hosts.flatMap(({ address, block }) => [`${address} . ${block}`, `${block} . ${address}`]), ...[...input.floating.values()].map((address) => `${address} . ${address}`)], 'ipv4_addr . ipv4_addr')}
+${floatingRules(input.floating)}${metadataRules(input.metadata)}  chain postrouting {
     type nat hook postrouting priority srcnat; policy accept;
     ct status dnat ip saddr . ip daddr @hairpins masquerade
-    ip saddr @masqueraded ip daddr != @pools ip daddr != @nodes ip daddr != { 127.0.0.0/8, 169.254.0.0/16, 224.0.0.0/4, 255.255.255.255 } masquerade
+${input.floating.size === 0 ? '' : `    ${TO_THE_WORLD} snat to ip saddr map @speaking\n`}    ip saddr @masqueraded ${TO_THE_WORLD} masquerade
   }
 }
+`;
+}
+
+/** By destination. */
+const TO_THE_WORLD = 'ip daddr != @pools ip daddr != @nodes ip daddr != { 127.0.0.0/8, 169.254.0.0/16, 224.0.0.0/4, 255.255.255.255 }';
+
+function floatingRules(floating: ReadonlyMap<string, string>): string {
+  if (floating.size === 0) return '';
+  return `${map('floating', floating)}
+${map('speaking', new Map([...floating].map(([outer, inner]) => [inner, outer])))}
+  chain floating_forward {
+    type nat hook prerouting priority dstnat; policy accept;
+    dnat to ip daddr map @floating
+  }
+  chain floating_local {
+    type nat hook output priority -100; policy accept;
+    dnat to ip daddr map @floating
+  }
 `;
 }
 
@@ -47,6 +68,11 @@ function metadataRules({ host, port, clients }: MasqueradeInput['metadata']): st
     iifname . ip saddr @metadata ip daddr 169.254.169.254 tcp dport 80 dnat to ${host}:${port}
   }
 `;
+}
+
+function map(name: string, entries: ReadonlyMap<string, string>): string {
+  const sorted = [...entries].map(([from, to]) => `${from} : ${to}`).sort();
+  return `  map ${name} {\n    type ipv4_addr : ipv4_addr\n    elements = { ${sorted.join(', ')} }\n  }`;
 }
 
 function set(name: string, elements: readonly string[], type = 'ipv4_addr', ofRanges = true): string {

@@ -92,6 +92,7 @@ export class NativeNetwork implements NodeNetwork {
       addresses: () => this.#addresses(),
       virtualNodes: () => this.#guests.virtualNodes(),
       metadataClients: () => this.#guests.metadataClients(),
+      floating: () => this.#guests.floating(),
       metadata: this.metadata,
       batch: this.#batch,
     });

@@ -31,6 +31,8 @@ export interface RoutingOptions {
   /** Guests of this node that ask for metadata, and where it is. */
   readonly metadataClients: () => readonly { readonly tap: string; readonly address: string }[];
   readonly metadata: { readonly host: string; readonly port: number };
+  /** Addresses of guests of this node by those that lead to them too. */
+  readonly floating: () => ReadonlyMap<string, string>;
   readonly batch: IpBatch;
   readonly log: Log;
   readonly clock: Clock;
@@ -132,6 +134,7 @@ export class Routing implements AsyncDisposable {
       nodes: [...new Set(this.#informers.nodes.list().map(addressOf).filter((address) => address !== undefined))],
       network: this.#options.uplink().network,
       hosts: this.#hosts(),
+      floating: this.#options.floating(),
       metadata: { ...this.#options.metadata, clients: this.#options.metadataClients() },
     });
     if (rules === this.#filtered) return;

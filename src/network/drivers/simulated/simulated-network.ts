@@ -43,7 +43,7 @@ export class SimulatedNetwork implements NodeNetwork {
       ...(request.address === undefined ? {} : { requested: request.address }),
       attributes: { pod: request.pod, namespace: request.namespace, node },
     }, signal);
-    const endpoint = { address, macAddress: request.macAddress?.toLowerCase() ?? macAddressOf(request.uid), tap: hostInterfaceOf(request.namespace, request.pod), mtu };
+    const endpoint = { address, macAddress: request.macAddress?.toLowerCase() ?? macAddressOf(request.uid), tap: hostInterfaceOf(request.namespace, request.pod), mtu, ...(request.floatingAddress === undefined ? {} : { floatingAddress: request.floatingAddress }) };
     this.#guests.set(`${request.namespace}/${request.pod}`, endpoint);
     return endpoint;
   }
