@@ -7,7 +7,7 @@ import { kinds } from '../../src/api/kinds.ts';
 import { run } from '../../src/base/process.ts';
 import { silentProgress } from '../../src/base/progress.ts';
 import { isNotFound } from '../../src/kube/api-error.ts';
-import { virtualMachines, yadoPods, type VirtualMachine, type YadoPod } from '../../src/kube/yadokari.ts';
+import { storageBackends, virtualMachines, yadoPods, type VirtualMachine, type YadoPod } from '../../src/kube/yadokari.ts';
 import { ensureReleaseImages } from '../../src/local/images/release/release-images.ts';
 import { defaultCacheRoot } from '../../src/local/layout.ts';
 import { incompatibilities, type ComparedDefinition } from '../../src/schema/compatibility.ts';
@@ -163,6 +163,21 @@ describe('the chart on a cluster with a foreign CNI', { timeout: 900_000 }, () =
     }
   });
 
+  it('runs the driver of replicated volumes on the nodes that are to have some, which say what they lack for it', async () => {
+    await cluster.kubectl('label', 'node/n1', 'disks=yes');
+    await set('storage.drbd.enabled=true,storage.drbd.nodeSelector.disks=yes');
+    await cluster.apply(NAMESPACE, object('StorageBackend', 'drbd', { drbd: { volumeGroup: 'none-of-this-name' } }));
+    await kubectl('wait', '--for=jsonpath={.status.places}', 'storagebackend/drbd', '--timeout=90s');
+    const { places = [] } = (await cluster.client.get(storageBackends, { name: 'drbd' })).status ?? {};
+    assert.deepEqual(places.map(({ node }) => node), ['n1']);
+    assert.match(places[0]?.lacking ?? '', /has no DRBD: load the module drbd|no volume group none-of-this-name/);
+    const says = async (object: string, path: string, what: RegExp) => cluster.eventually(`${object} says ${what}`, async () => what.test(await kubectl('get', object, '-o', `jsonpath=${path}`)), 60_000, NAMESPACE);
+    await says('storagebackend/drbd', '{.status.conditions[?(@.type=="Ready")].message}', /2 replicas, and 0 nodes can have one/);
+    await says('csinode/n1', '{.spec.drivers[*].name}', /drbd\.csi\.yadokari\.dev/);
+    await cluster.kubectl('delete', 'storagebackend/drbd', '--timeout=60s');
+    await set('storage.drbd.enabled=false');
+  });
+
   it('keeps the machine and its connections when operator and agents are killed, all at once', async () => {
     await untouched('killing all our pods', () => cluster.kubectl('-n', 'yadokari-system', 'delete', 'pods', '-l', 'app.kubernetes.io/name=yadokari', '--grace-period=0', '--force'));
   });
@@ -203,6 +218,9 @@ describe('the chart on a cluster with a foreign CNI', { timeout: 900_000 }, () =
   it('takes everything along when it is uninstalled with its machines, and leaves nothing on the nodes', async () => {
     const uid = (await hello()).metadata.uid ?? '';
     stream.close();
+    // It has to be let go of while there is somebody who can.
+    await cluster.apply(NAMESPACE, object('StorageBackend', 'local', { local: {} }));
+    await kubectl('wait', '--for=jsonpath={.metadata.finalizers}', 'storagebackend/local', '--timeout=30s');
     await helm.run('uninstall', 'yadokari', '--wait', '--timeout', '180s');
     assert.deepEqual(await qemuPids(uid), []);
     for (const resource of [virtualMachines, yadoPods]) {

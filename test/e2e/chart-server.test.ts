@@ -17,6 +17,8 @@ import { chartFolder, Helm, objectsOf, releaseNamespace, settings, type Values }
 import { snapshotDefinitions } from '../env/sidecar-images.ts';
 
 const binDirectory = process.env['YADO_BIN'];
+/** What goes where definitions stay. */
+const KINDS = 'openstacktenants virtualmachines pods';
 const native = [...chartVariants['native network'] ?? [], ...chartVariants['all kinds of volumes'] ?? [], ...chartVariants['projects of OpenStack'] ?? []];
 const crds = defineResource('apiextensions.k8s.io/v1', 'CustomResourceDefinition', 'customresourcedefinitions', false);
 const policies = defineResource('admissionregistration.k8s.io/v1', 'ValidatingAdmissionPolicy', 'validatingadmissionpolicies', false);
@@ -154,13 +156,20 @@ describe('the chart on a real API server', { skip: binDirectory === undefined ? 
     await kubectl(['create', '-f', '-'], json(...await hooks('yadokari-uninstall')));
     const pod = (namespace: string): object => ours('Pod', 'two', namespace, { containers: [{ name: 'main', image: 'localhost/none:1' }] });
     await kubectl(['create', '-f', '-'], json(...['default', releaseNamespace].flatMap((namespace) => [machine('one', namespace), pod(namespace), ours('OpenStackTenant', 'shop', namespace, { cloud: { secret: 'clouds' } })])));
-    assert.match(await script('remove.mjs', 'yadokari-uninstall', { TIMEOUT_SECONDS: '20' }), /waiting for openstacktenants default\/shop.*virtualmachines default\/one.*nothing is left/s);
+    assert.match(await script('remove.mjs', 'yadokari-uninstall', { TIMEOUT_SECONDS: '20', KINDS }), /waiting for openstacktenants default\/shop.*virtualmachines default\/one.*nothing is left/s);
     assert.deepEqual([...(await server.client.listAll(virtualMachines)).items, ...(await server.client.listAll(yadoPods)).items], []);
+  });
+
+  it('removes where volumes are kept too before their kind goes', async () => {
+    await install([...native, 'uninstall.virtualMachines=remove', 'crds.keep=false']);
+    await kubectl(['apply', '-f', '-'], json(...await hooks('yadokari-uninstall')));
+    await kubectl(['create', '-f', '-'], json({ apiVersion: 'yadokari.dev/v1alpha1', kind: 'StorageBackend', metadata: { name: 'local' }, spec: { local: {} } }));
+    assert.match(await script('remove.mjs', 'yadokari-uninstall', { TIMEOUT_SECONDS: '20', KINDS: `openstackmigrations ${KINDS} storagebackends` }), /waiting for storagebackends local.*nothing is left/s);
   });
 
   it('says that a machine does not go', async () => {
     await kubectl(['create', '-f', '-'], json(machine('held', 'default', { finalizers: ['yadokari.dev/cleanup'] })));
-    await assert.rejects(script('remove.mjs', 'yadokari-uninstall', { TIMEOUT_SECONDS: '1' }), (error: unknown) => error instanceof CommandError && /removing all machines and Pods took too long/.test(error.stderr));
+    await assert.rejects(script('remove.mjs', 'yadokari-uninstall', { TIMEOUT_SECONDS: '1', KINDS }), (error: unknown) => error instanceof CommandError && /removing what is to go took too long/.test(error.stderr));
     await kubectl(['-n', 'default', 'patch', 'vm', 'held', '--type=merge', '-p', '{"metadata":{"finalizers":null}}']);
   });
 

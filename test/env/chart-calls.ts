@@ -80,8 +80,12 @@ export const chartCalls: readonly Call[] = [
   { who: 'csi', why: 'make and remove snapshots', verbs: ['get', ...watching, 'patch', 'update'], resources: snapshots('volumesnapshotcontents') },
   { who: 'csi', why: 'say that a snapshot is there', verbs: ['patch', 'update'], resources: snapshots('volumesnapshotcontents/status') },
   { who: 'csi', why: 'take and keep leases', verbs: ['get', 'create', 'update'], resources: ['coordination.k8s.io/leases'] },
+  { who: 'csi', why: 'make, let grow and remove volumes that nodes replicate', verbs: ['get', 'list', 'create', 'update', 'delete'], resources: ours('replicatedvolumes') },
   { who: 'csi-node', why: 'know where volumes are kept, and when it is to look for what is left over', verbs: ['get', ...watching], resources: ours('storagebackends') },
   { who: 'csi-node', why: 'say what its node lacks', verbs: ['patch'], resources: ours('storagebackends/status') },
   { who: 'csi-node', why: 'read the keys of backends', verbs: ['get'], resources: core('secrets') },
+  { who: 'csi-node', why: 'keep replicas, and shut other nodes out of them', verbs: ['get', ...watching, 'update'], resources: ours('replicatedvolumes') },
+  { who: 'csi-node', why: 'say what it sees of replicas', verbs: ['patch'], resources: ours('replicatedvolumes/status') },
+  { who: 'csi-node', why: 'know the address and the zone of its node', verbs: ['get'], resources: core('nodes') },
   { who: 'csi-node', why: 'see whether what is attached is used', verbs: ['list'], resources: ['/persistentvolumes', 'storage.k8s.io/volumeattachments'] },
 ];

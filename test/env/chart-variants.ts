@@ -17,7 +17,7 @@ export const chartVariants: Readonly<Record<string, Values>> = {
   ],
   'all kinds of volumes': [
     'storage.local.enabled=true', 'storage.nfs.enabled=true', 'storage.nfs.backends={nfs,archive}', 'storage.nfs.managed.archive.node=n1', 'storage.nfs.managed.archive.server=10.0.0.5', 'storage.nfs.managed.archive.path=/srv/volumes', 'storage.nfs.managed.archive.clients={10.0.0.0/24}',
-    'storage.ceph.enabled=true', 'storage.snapshotController.enabled=true', 'storage.replicas=3', 'storage.kubeletDirectory=/var/lib/k0s/kubelet', 'images.pullSecrets={registry}',
+    'storage.ceph.enabled=true', 'storage.drbd.enabled=true', 'storage.drbd.nodeSelector.disks=yes', 'storage.snapshotController.enabled=true', 'storage.replicas=3', 'storage.kubeletDirectory=/var/lib/k0s/kubelet', 'images.pullSecrets={registry}',
   ],
   'projects of OpenStack': ['openstack.enabled=true', 'networkPolicies.openstackTo[0].ipBlock.cidr=192.0.2.0/24'],
   'all that can be switched off': ['crds.install=false', 'rbac.aggregate=false', 'admission.install=false', 'networkPolicies.enabled=false', 'operator.replicas=1', 'agent.priorityClassName=', 'operator.priorityClassName='],

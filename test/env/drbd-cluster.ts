@@ -1,6 +1,4 @@
-import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
@@ -13,10 +11,11 @@ import { csiServices, type CsiCall } from '../../src/storage/csi/protocol.ts';
 import { startApiServer, type ApiServer } from './api-server.ts';
 import type { Answer } from './csi-driver.ts';
 import { DrbdMachine, HOST_IN_GUESTS, replicationAddress } from './drbd-machine.ts';
+import { ownFolder } from './own-folder.ts';
 
 const root = join(import.meta.dirname, '../..');
 const PREFIX = 'yado-drbd-';
-const SOCKET = '/run/csi.sock';
+export const SOCKET = '/run/csi.sock';
 const CALL_MS = 120_000;
 const READY_MS = 180_000;
 
@@ -24,20 +23,23 @@ export interface DrbdClusterOptions {
   /** As a StorageBackend has them under `drbd`, beside those of the machines. */
   readonly settings?: object;
   readonly diskMiB?: number;
+  /** How drivers run. Default: from these sources, with all rights. */
+  readonly launcher?: (api: ApiServer, folder: string) => Promise<Launch>;
 }
+
+/** Script for the node of that name which becomes the driver, serving on `SOCKET`. The kubeconfig's text has all rights, and the address that nodes reach the API at. */
+export type Launch = (node: string, kubeconfig: string) => string;
 
 /** One of the nodes: its machine, and the driver in it. */
 export class DrbdNode {
   readonly machine: DrbdMachine;
-  readonly #program: string;
-  readonly #kubeconfig: string;
+  readonly #script: string;
   readonly #methods: ReadonlyMap<string, Method> = new Map([...csiServices().values()].flatMap((service) => Object.entries(service)));
   #client: Client | undefined;
 
-  constructor(machine: DrbdMachine, program: string, kubeconfig: string) {
+  constructor(machine: DrbdMachine, script: string) {
     this.machine = machine;
-    this.#program = program;
-    this.#kubeconfig = kubeconfig;
+    this.#script = script;
   }
 
   get name(): string {
@@ -50,10 +52,10 @@ export class DrbdNode {
 
   /** Starts the driver, and returns once it answers. */
   async startDriver(): Promise<void> {
-    const command = [...leanNode(process.execPath), process.env['YADO_CSI'] ?? this.#program, '--backend', 'drbd', '--storage-backend', 'drbd', '--kubeconfig', '/run/kubeconfig', '--node', this.name, '--socket', SOCKET, '--state-directory', '/run/state', '--log-level', 'info'];
-    await this.sh(`export PATH='${process.env['PATH']}' HOME=/root
-echo '${Buffer.from(this.#kubeconfig).toString('base64')}' | base64 -d > /run/kubeconfig
-setsid ${command.map((word) => `'${word}'`).join(' ')} >> /run/driver.log 2>&1 < /dev/null & echo $! > /run/driver.pid`);
+    await this.sh(`cat > /run/driver <<'END'
+${this.#script}
+END
+setsid sh /run/driver >> /run/driver.log 2>&1 < /dev/null & echo $! > /run/driver.pid`);
     this.#client?.close();
     this.#client = new Client(`127.0.0.1:${this.machine.csiPort}`, credentials.createInsecure(), { 'grpc.initial_reconnect_backoff_ms': 200, 'grpc.max_reconnect_backoff_ms': 500 });
     for (const giveUpAt = Date.now() + READY_MS; ; await delay(300)) {
@@ -94,20 +96,18 @@ export class DrbdCluster implements AsyncDisposable {
     this.#folder = folder;
   }
 
-  static async start({ settings = {}, diskMiB = 4096 }: DrbdClusterOptions = {}): Promise<DrbdCluster> {
-    await clearAbandoned();
-    const folder = await mkdtemp(join(tmpdir(), `${PREFIX}${process.pid}-`));
-    const program = await bundleProgram({ projectRoot: root, entry: join(root, 'src/bin/yado-csi.ts'), cache: defaultCacheRoot });
-    if (program === undefined) throw new Error('there is no yado-csi');
+  static async start({ settings = {}, diskMiB = 4096, launcher = fromSources }: DrbdClusterOptions = {}): Promise<DrbdCluster> {
+    const folder = await ownFolder(PREFIX);
     await using cleanup = new AsyncDisposableStack();
     cleanup.defer(() => rm(folder, { recursive: true, force: true }));
     const api = cleanup.use(await startApiServer({ binDirectory: process.env['YADO_BIN'] ?? '', manifests: ['storagebackends', 'replicatedvolumes'].map((name) => join(root, `crds/yadokari.dev_${name}.yaml`)) }));
     const kubeconfig = (await readFile(api.kubeconfigPath, 'utf8')).replace('127.0.0.1', HOST_IN_GUESTS);
+    const launch = await launcher(api, folder);
     const machine = (number: number) => DrbdMachine.start({ name: `n${number}`, number, peer: 3 - number, folder, diskMiB, memoryMiB: 1024 });
     const [first, second] = await Promise.all([machine(1), machine(2)]);
     cleanup.use(first);
     cleanup.use(second);
-    const nodes = [new DrbdNode(first, program, kubeconfig), new DrbdNode(second, program, kubeconfig)] as const;
+    const nodes = [new DrbdNode(first, launch('n1', kubeconfig)), new DrbdNode(second, launch('n2', kubeconfig))] as const;
     await api.client.create(storageBackends, {
       apiVersion: 'yadokari.dev/v1alpha1', kind: 'StorageBackend', metadata: { name: 'drbd' },
       spec: { drbd: { volumeGroup: 'vg', network: replicationAddress(0).concat('/24'), ...settings } },
@@ -151,10 +151,15 @@ export class DrbdCluster implements AsyncDisposable {
   }
 }
 
-/** Removes the disks of tests that could not do so. */
-async function clearAbandoned(): Promise<void> {
-  for (const name of (await readdir(tmpdir())).filter((file) => file.startsWith(PREFIX))) {
-    const owner = name.slice(PREFIX.length).split('-')[0] ?? '';
-    if (/^\d+$/.test(owner) && !existsSync(`/proc/${owner}`)) await rm(join(tmpdir(), name), { recursive: true, force: true });
-  }
+async function fromSources(): Promise<Launch> {
+  const program = process.env['YADO_CSI'] ?? await bundleProgram({ projectRoot: root, entry: join(root, 'src/bin/yado-csi.ts'), cache: defaultCacheRoot });
+  if (program === undefined) throw new Error('there is no yado-csi');
+  return (node, kubeconfig) => {
+    const command = [...leanNode(process.execPath), program, '--backend', 'drbd', '--storage-backend', 'drbd', '--kubeconfig', '/run/kubeconfig', '--node', node, '--socket', SOCKET, '--state-directory', '/run/state', '--log-level', 'info'];
+    return `export PATH='${process.env['PATH']}' HOME=/root
+cat > /run/kubeconfig <<'END-OF-FILE'
+${kubeconfig}
+END-OF-FILE
+exec ${command.map((word) => `'${word}'`).join(' ')}`;
+  };
 }

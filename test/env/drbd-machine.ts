@@ -72,7 +72,7 @@ ip link set eth1 up; ip addr add 10.0.3.15/24 dev eth1
 ip link set eth2 up; ip addr add ${replicationAddress(number)}/24 dev eth2
 socat TCP-LISTEN:${CSI},reuseaddr,fork UNIX-CONNECT:/run/csi.sock &
 exec socat TCP-LISTEN:${SHELL},reuseaddr,fork SYSTEM:'read -r l; echo $l | base64 -d | sh 2>&1; code=$?; echo; echo exit=$code'`;
-    const words = ['--pdeathsig', 'KILL', '--', 'unshare', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', 'sh', '-ec', guestScript(command, memoryMiB, this.#devices()), await kernelGuestImage(MODULES)];
+    const words = ['--pdeathsig', 'KILL', '--', 'unshare', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', 'sh', '-ec', guestScript(command, memoryMiB, { devices: this.#devices() }), await kernelGuestImage(MODULES)];
     const child = spawn('setpriv', words, { stdio: ['ignore', 'pipe', 'inherit'] });
     child.stdout.setEncoding('utf8').on('data', (text: string) => void (this.console = (this.console + text).slice(-100_000)));
     this.#process = child;
@@ -123,7 +123,6 @@ exec socat TCP-LISTEN:${SHELL},reuseaddr,fork SYSTEM:'read -r l; echo $l | base6
     const { number, peer, folder } = this.#options;
     const socket = (of: number): string => join(folder, `link-${of}`);
     return [
-      '-smp 1',
       `-drive file=${this.#at('disk')},if=none,id=disk,format=raw,discard=unmap,cache=unsafe -device virtio-blk-pci,drive=disk`,
       `-netdev user,id=api-net,net=10.0.2.0/24 -device virtio-net-pci,netdev=api-net,id=api,romfile=`,
       `-netdev user,id=commands-net,net=10.0.3.0/24,hostfwd=tcp:127.0.0.1:${this.#shellPort}-:${SHELL},hostfwd=tcp:127.0.0.1:${this.csiPort}-:${CSI} -device virtio-net-pci,netdev=commands-net,id=commands,romfile=`,

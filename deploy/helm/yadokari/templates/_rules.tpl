@@ -314,6 +314,41 @@
   verbs:
     - list
 {{- end }}
+{{- define "yadokari.rules.yadokari-csi-replicas" -}}
+- apiGroups:
+    - yadokari.dev
+  resources:
+    - replicatedvolumes
+  verbs:
+    - get
+    - list
+    - create
+    - update
+    - delete
+{{- end }}
+{{- define "yadokari.rules.yadokari-csi-node-replicas" -}}
+- apiGroups:
+    - yadokari.dev
+  resources:
+    - replicatedvolumes
+  verbs:
+    - get
+    - list
+    - watch
+    - update
+- apiGroups:
+    - yadokari.dev
+  resources:
+    - replicatedvolumes/status
+  verbs:
+    - patch
+- apiGroups:
+    - ""
+  resources:
+    - nodes
+  verbs:
+    - get
+{{- end }}
 {{- define "yadokari.rules.yadokari-snapshot-controller" -}}
 - apiGroups:
     - ""

@@ -85,6 +85,10 @@ export const operatorRecipe: Recipe = {
   upper: async (tree, { program }) => tree.file('usr/lib/yadokari/yado-operator.mjs', program),
 };
 
+/** Python's bindings of Ceph, and Debian's packages that have them. */
+const cephBindings = ['usr/bin/python3', 'usr/bin/python3.11', 'usr/lib/python3.11/', ...['rados', 'rbd'].map((name) => `usr/lib/python3/dist-packages/${name}.cpython-311-x86_64-linux-gnu.so`)];
+const cephPackages = ['python3-minimal', 'python3-rados', 'python3-rbd', 'python3.11'];
+
 /** Programs that the agent and its drivers call, and those to look into a node with. */
 const agentPrograms = [
   'usr/bin/ip', 'usr/sbin/tc', 'usr/sbin/bridge', 'usr/sbin/nft', 'usr/sbin/bird', 'usr/sbin/birdc',
@@ -92,13 +96,13 @@ const agentPrograms = [
   'usr/bin/genisoimage', 'usr/bin/qemu-img', 'usr/bin/cp', 'usr/bin/tar', 'usr/bin/zstd',
   // A guest of a moment tells whether /dev/kvm works.
   'usr/bin/qemu-system-x86_64', 'usr/lib/x86_64-linux-gnu/qemu/accel-tcg-x86_64.so', 'usr/share/qemu/kvmvapic.bin',
-  // Reads disks of clouds that are qcow2.
-  'usr/bin/qemu-storage-daemon', 'usr/lib/x86_64-linux-gnu/qemu/block-curl.so',
+  // Reads disks of clouds that are qcow2, or in a Ceph.
+  'usr/bin/qemu-storage-daemon', ...['curl', 'rbd'].map((name) => `usr/lib/x86_64-linux-gnu/qemu/block-${name}.so`), ...cephBindings,
 ];
 
 export const agentRecipe: Recipe = {
   title: 'Yadokari node agent',
-  packages: [...nodePackages, 'bird2', 'busybox-static', 'coreutils', 'genisoimage', 'iproute2', 'mount', 'nftables', 'qemu-block-extra', 'qemu-system-common', 'qemu-system-x86', 'qemu-utils', 'tar', 'util-linux', 'zstd'],
+  packages: [...nodePackages, 'bird2', 'busybox-static', 'coreutils', 'genisoimage', 'iproute2', 'mount', 'nftables', ...cephPackages, 'qemu-block-extra', 'qemu-system-common', 'qemu-system-x86', 'qemu-utils', 'tar', 'util-linux', 'zstd'],
   entry: 'yado-agent',
   hasCniPlugin: true,
   config: { entrypoint: nodeEntrypoint('yado-agent'), environment: [path, leanEnvironment] },
@@ -119,15 +123,17 @@ const csiPrograms = [
   'usr/sbin/mke2fs', 'usr/sbin/mkfs.ext4', 'usr/sbin/e2fsck', 'usr/sbin/fsck.ext4', 'usr/sbin/resize2fs', 'usr/sbin/dumpe2fs', 'usr/sbin/mkfs.xfs', 'usr/sbin/xfs_growfs', 'usr/sbin/xfs_repair', 'usr/sbin/fsck.xfs', 'usr/sbin/xfs_io',
   'usr/sbin/mount.nfs', 'usr/sbin/mount.nfs4', 'usr/sbin/mount.ceph', 'usr/bin/ceph-fuse', 'usr/bin/fusermount3',
   'usr/bin/qemu-storage-daemon', 'usr/lib/x86_64-linux-gnu/qemu/block-rbd.so',
-  'usr/bin/python3', 'usr/bin/python3.11', 'usr/lib/python3.11/', ...['rados', 'rbd'].map((name) => `usr/lib/python3/dist-packages/${name}.cpython-311-x86_64-linux-gnu.so`),
-  'etc/mke2fs.conf',
+  ...cephBindings,
+  'usr/sbin/drbdadm', 'usr/sbin/drbdsetup', 'usr/sbin/drbdmeta', 'usr/lib/drbd/drbdadm-84', 'usr/lib/drbd/drbdsetup-84', 'usr/sbin/lvm', ...['lvchange', 'lvcreate', 'lvextend', 'lvremove', 'lvs', 'vgs'].map((name) => `usr/sbin/${name}`),
+  'usr/sbin/thin_check', 'usr/sbin/blkdiscard', 'usr/bin/setpriv', 'usr/bin/kmod', 'usr/sbin/modprobe',
+  'etc/mke2fs.conf', 'etc/drbd.conf',
 ];
 
 export const csiRecipe: Recipe = {
   title: 'Yadokari drivers of volumes',
   packages: [
-    ...nodePackages, 'btrfs-progs', 'busybox-static', 'ceph-common', 'ceph-fuse', 'coreutils', 'e2fsprogs', 'fuse3', 'mount', 'nfs-common', 'python3-minimal', 'python3-rados', 'python3-rbd', 'python3.11',
-    'qemu-block-extra', 'qemu-system-common', 'util-linux', 'xfsprogs',
+    ...nodePackages, 'btrfs-progs', 'busybox-static', 'ceph-common', 'ceph-fuse', 'coreutils', 'drbd-utils', 'e2fsprogs', 'fuse3', 'kmod', 'lvm2', 'mount', 'nfs-common', ...cephPackages,
+    'qemu-block-extra', 'qemu-system-common', 'thin-provisioning-tools', 'util-linux', 'xfsprogs',
   ],
   entry: 'yado-csi',
   config: { entrypoint: nodeEntrypoint('yado-csi'), environment: [path, leanEnvironment] },
@@ -135,7 +141,8 @@ export const csiRecipe: Recipe = {
     addNode(layer, node);
     // The same layer as the operator's, so that a node has it once.
     const runtime = await layer.finish();
-    layer.fromPackages(...csiPrograms);
+    // DRBD's programs lock there, against those that the kernel calls on the host.
+    layer.link('var/lock', '../run/lock').fromPackages(...csiPrograms);
     await addBusybox(layer, busybox);
     return [runtime, await layer.finish()];
   },

@@ -23,8 +23,8 @@ import { VolumeObjects } from './volume-objects.ts';
 
 const BACKOFF = { baseMs: 500, capMs: 5000 };
 
-/** A driver's part in the volumes of all nodes: it makes objects of them, and keeps this node's replicas as the objects have them. */
-export const openDrbd: OpenBackend = async ({ node, settings: given, api, log }) => {
+/** A driver's part in the volumes of all nodes: it makes objects of them and, where it attaches any, keeps this node's replicas as the objects have them. */
+export const openDrbd: OpenBackend = async ({ node, attaches = true, settings: given, api, log }) => {
   const settings = parseSettings(given);
   if (api === undefined) throw new StorageError('InvalidRequest', 'replicated volumes are kept in the API: the driver needs a StorageBackend', { disposition: 'stalled' });
   const { client } = api;
@@ -39,13 +39,16 @@ export const openDrbd: OpenBackend = async ({ node, settings: given, api, log })
     address: () => replicationAddress({ settings, node }, client),
     backing: new LogicalVolumes(settings), files: new ResourceFiles(), facts: new Facts(), turns: new InTurn(), paces: new Paces(clock),
   };
-  await context.facts.prepare();
   const numbers = new NodeNumbers({ node, ports: settings.ports, kernel });
   const volumes = new Informer(client, replicatedVolumes, { log });
   const { reconcile } = new ReplicaReconciler({ context, volumes, numbers, loneTimes });
   const controller = new Controller({ name: 'replica', reconcile, log, backoff: BACKOFF }).watch(volumes);
-  volumes.start();
-  const running = [controller.run(signal), reportNode(context, client, signal), watchKernel((id) => controller.enqueue(id), clock, signal)];
+  const running: Promise<void>[] = [];
+  if (attaches) {
+    await context.facts.prepare();
+    volumes.start();
+    running.push(controller.run(signal), reportNode(context, client, signal), watchKernel((id) => controller.enqueue(id), clock, signal));
+  }
   return {
     backend: new DrbdBackend({ objects, settings, node, clock }),
     volumes: new DrbdNodeVolumes({ context, numbers, loneTimes, volumes: () => volumes.list().filter(({ spec }) => spec.backend === api.backend), look: (id) => controller.enqueue(id) }),

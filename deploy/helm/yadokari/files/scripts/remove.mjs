@@ -1,15 +1,16 @@
-// Deletes all VirtualMachines and Pods of ours and waits until nothing is left of them. Tenants would make theirs anew.
+// Deletes all objects of the kinds and waits until nothing is left of them: a kind goes with its definition, but what the
+// operator has to end first needs it to be there.
 import { call, callIfThere, eventually } from './api.mjs';
 
 const deadline = Date.now() + Number(process.env.TIMEOUT_SECONDS) * 1000;
-const kinds = ['openstacktenants', 'virtualmachines', 'pods'];
+const kinds = process.env.KINDS.split(' ');
 const listOf = async (plural) => (await callIfThere('GET', `/apis/yadokari.dev/v1alpha1/${plural}`))?.items ?? [];
 
 let shown = '';
-await eventually('removing all machines and Pods', deadline, async () => {
+await eventually('removing what is to go', deadline, async () => {
   const left = (await Promise.all(kinds.map(async (plural) => (await listOf(plural)).map((object) => ({ plural, ...object.metadata }))))).flat();
   await Promise.all(left.filter(({ deletionTimestamp }) => deletionTimestamp === undefined).map(remove));
-  const text = left.map(({ plural, namespace, name }) => `${plural} ${namespace}/${name}`).join(', ');
+  const text = left.map(({ plural, namespace, name }) => `${plural} ${namespace === undefined ? '' : `${namespace}/`}${name}`).join(', ');
   if (text !== shown) console.log(text === '' ? 'nothing is left' : `waiting for ${text}`);
   shown = text;
   return left.length === 0 ? true : undefined;
@@ -24,5 +25,6 @@ await eventually('removing their pods', deadline, async () => {
 });
 
 function remove({ plural, namespace, name }) {
-  return callIfThere('DELETE', `/apis/yadokari.dev/v1alpha1/namespaces/${namespace}/${plural}/${name}`, { apiVersion: 'v1', kind: 'DeleteOptions', propagationPolicy: 'Background' });
+  const place = namespace === undefined ? '' : `namespaces/${namespace}/`;
+  return callIfThere('DELETE', `/apis/yadokari.dev/v1alpha1/${place}${plural}/${name}`, { apiVersion: 'v1', kind: 'DeleteOptions', propagationPolicy: 'Background' });
 }

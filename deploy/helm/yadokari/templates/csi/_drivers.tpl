@@ -12,6 +12,9 @@
 {{- if $storage.ceph.files -}}{{- $wanted = append $wanted (list "cephfs" .) -}}{{- end -}}
 {{- end -}}
 {{- end -}}
+{{- if $storage.drbd.enabled -}}
+{{- range $storage.drbd.backends -}}{{- $wanted = append $wanted (list "drbd" .) -}}{{- end -}}
+{{- end -}}
 {{- $drivers := list -}}
 {{- range $wanted -}}
 {{- $kind := index . 0 -}}{{- $backend := index . 1 -}}
@@ -100,4 +103,15 @@ affinity:
 - --socket={{ index . 2 }}/csi.sock
 - --socket-group=65532
 - --log-level={{ (index . 0).Values.logLevel }}
+{{- end }}
+
+{{/* Folders of the host that DRBD's and LVM's programs share with those that the host's kernel and udev call, by volumes' names. */}}
+{{- define "yadokari.csi.drbdFolders" -}}
+resources: /etc/drbd.d
+drbd-state: /var/lib/drbd
+facts: /run/yadokari
+lvm: /etc/lvm
+lvm-run: /run/lvm
+locks: /run/lock
+udev: /run/udev
 {{- end }}
