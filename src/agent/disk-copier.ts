@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { listsClaim } from '../api/anchor-volumes.ts';
-import { ANNOTATION_DISK_COPY, ANNOTATION_DISK_COPY_PROGRESS, CLOUD_VOLUME, CONDITION_DISK_COPIED, DISK_VOLUME, type DiskCopy, type DiskCopyProgress } from '../api/disk-copies.ts';
+import { ANNOTATION_DISK_COPY, ANNOTATION_DISK_COPY_PROGRESS, CEPH_VOLUME, CLOUD_VOLUME, CONDITION_DISK_COPIED, DISK_VOLUME, type DiskCopy, type DiskCopyProgress } from '../api/disk-copies.ts';
 import type { Clock } from '../base/clock.ts';
 import { messageOf, YadoError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
@@ -13,6 +13,8 @@ import { isDeleting, keyOf, type ObjectKey } from '../kube/object.ts';
 import { parseClouds, type CloudSettings } from '../openstack/clouds.ts';
 import { openDiskImage } from '../openstack/disk/disk-image.ts';
 import type { Cloud } from '../openstack/port.ts';
+import { cephUser } from '../storage/drivers/ceph/settings.ts';
+import { openCephSource, type OpenedSource } from './ceph-source.ts';
 import { copyDisk, startOf, verifyCopy, type CopyOptions } from './disk-copy.ts';
 import { DiskTarget, type DiskTargetOptions } from './disk-target.ts';
 import type { PublishedVolumes } from './published-volumes.ts';
@@ -39,7 +41,8 @@ const CLOUDS_KEY = 'clouds.yaml';
 /** What is there on this node of all that a copy needs. */
 interface Place {
   readonly target: DiskTargetOptions;
-  readonly clouds: string;
+  /** What the keys of the Secret hold by which the source is reached. */
+  readonly secret: Readonly<Record<string, string>>;
 }
 
 /**
@@ -87,12 +90,19 @@ export class DiskCopier {
     }
   }
 
-  async #place(pod: Pod, { claim, sizeBytes }: DiskCopy, signal: AbortSignal): Promise<Place | undefined> {
+  async #place(pod: Pod, { claim, sizeBytes, ceph }: DiskCopy, signal: AbortSignal): Promise<Place | undefined> {
     const { published } = this.#options;
     const user = { namespace: pod.metadata.namespace ?? 'default', podUid: pod.metadata.uid ?? '' };
     const path = claim.mode === 'Block' ? await published.device(user, claim.name, signal) : await published.folder(user, claim.name, signal);
-    const clouds = path === undefined ? undefined : await published.secret(user, CLOUD_VOLUME, CLOUDS_KEY);
-    return path === undefined || clouds === undefined ? undefined : { target: { path, mode: claim.mode, sizeBytes }, clouds };
+    if (path === undefined) return undefined;
+    const [volume, keys] = ceph === undefined ? [CLOUD_VOLUME, [CLOUDS_KEY]] : [CEPH_VOLUME, ['user', 'key']];
+    const secret: Record<string, string> = {};
+    for (const key of keys) {
+      const text = await published.secret(user, volume, key);
+      if (text === undefined) return undefined;
+      secret[key] = text;
+    }
+    return { target: { path, mode: claim.mode, sizeBytes }, secret };
   }
 
   /** Whether the verification was of what the disk itself has. */
@@ -102,19 +112,30 @@ export class DiskCopier {
     const checkpoint = (progress: DiskCopyProgress): Promise<void> => this.#note(pod, progress, signal);
     const options: CopyOptions = { target, checkpoint, clock, signal, ...(observe === undefined ? {} : { observe }) };
     const start = startOf(copy.image, copy.sizeBytes, progressOf(pod), copy.from);
-    const copied = start.phase === 'Verifying' ? start : await this.#copyFrom(start, pod, copy, place, options);
-    const { writtenBytes } = await verifyCopy(copied, options);
+    const { writtenBytes } = await verifyCopy(...await this.#copyFrom(start, pod, copy, place, options));
     log.info({ pod: keyOf(pod), image: copy.image, writtenBytes, sizeBytes: copy.sizeBytes }, 'a disk was copied');
     return target.isDirect;
   }
 
-  async #copyFrom(start: DiskCopyProgress, { metadata: { uid = '' } }: Pod, { cloud, image, format }: DiskCopy, { clouds }: Place, options: CopyOptions): Promise<DiskCopyProgress> {
-    const { connect, runDirectory, clock } = this.#options;
-    const { signal } = options;
-    const settings = parseClouds(clouds, { files: false, ...(cloud === undefined ? {} : { name: cloud }) });
-    await using connection = await connect(settings, signal);
-    await using disk = await openDiskImage(connection.image, { image, format, folder: join(runDirectory, `copy-${uid}`), clock, signal });
-    return await copyDisk(disk, start, options);
+  /** What is to be verified, and how. */
+  async #copyFrom(start: DiskCopyProgress, pod: Pod, copy: DiskCopy, place: Place, options: CopyOptions): Promise<readonly [copied: DiskCopyProgress, options: CopyOptions]> {
+    // What only is verified need not be reached any more, unless it says what has changed.
+    if (start.phase === 'Verifying' && copy.ceph?.since === undefined) return [start, options];
+    await using source = await this.#open(pod, copy, place, options.signal);
+    const some = source.changed === undefined ? options : { ...options, changed: source.changed };
+    return [start.phase === 'Verifying' ? start : await copyDisk(source.disk, start, some), some];
+  }
+
+  async #open({ metadata: { uid = '' } }: Pod, { cloud, image, format, ceph }: DiskCopy, { secret }: Place, signal: AbortSignal): Promise<OpenedSource> {
+    const { connect, runDirectory, clock, log } = this.#options;
+    const folder = join(runDirectory, `copy-${uid}`);
+    if (ceph !== undefined) return openCephSource(ceph, { user: cephUser(secret), folder, clock, signal, log });
+    await using resources = new AsyncDisposableStack();
+    const settings = parseClouds(secret[CLOUDS_KEY] ?? '', { files: false, ...(cloud === undefined ? {} : { name: cloud }) });
+    const connection = resources.use(await connect(settings, signal));
+    const disk = resources.use(await openDiskImage(connection.image, { image, format, folder, clock, signal }));
+    const owned = resources.move();
+    return { disk, [Symbol.asyncDispose]: () => owned.disposeAsync() };
   }
 
   /** A copy goes on without it: one that has to begin earlier finds the same there. */

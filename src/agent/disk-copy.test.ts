@@ -8,7 +8,7 @@ import type { DiskCopyProgress } from '../api/disk-copies.ts';
 import { systemClock } from '../base/clock.ts';
 import { VOLUME_FILE } from '../vm/disks/volume-file.ts';
 import { beginning, copyDisk, CopyMismatchError, startOf, verifyCopy, type CopyOptions, type CopyTarget } from './disk-copy.ts';
-import { SEGMENT_BYTES, type ReadableDisk } from './disk-segments.ts';
+import { SEGMENT_BYTES, touchedBy, type ReadableDisk } from './disk-segments.ts';
 import { DiskTarget } from './disk-target.ts';
 
 /** Five segments, of which the third is zeros and the last is short. */
@@ -71,6 +71,30 @@ describe('a copy of a disk', () => {
     assert.equal((await copyAll(changed)).writtenBytes, SEGMENT_BYTES + 70_000);
     assert.ok((await copied()).equals(changed));
     assert.equal((await copyAll(changed)).writtenBytes, 0);
+  });
+
+  it('leaves alone what cannot have changed, and still sees that what was copied is there', async () => {
+    await copyAll(content);
+    const changed = Buffer.from(content);
+    for (const at of [5, 3 * SEGMENT_BYTES + 17]) changed[at] = changed.readUInt8(at) ^ 1;
+    await using target = await open();
+    const asked: number[] = [];
+    const source = sourceOf(changed);
+    const counting: ReadableDisk = { sizeBytes: SIZE, read: (offset, into) => { asked.push(offset); return source.read(offset, into); } };
+    const { options } = optionsFor(target, { changed: touchedBy([[3 * SEGMENT_BYTES + 10, 100]]) });
+    const { writtenBytes } = await verifyCopy(await copyDisk(counting, beginning('i2'), options), options);
+    assert.deepEqual([asked, writtenBytes], [[3 * SEGMENT_BYTES], SEGMENT_BYTES]);
+    const expected = Buffer.from(content);
+    changed.copy(expected, 3 * SEGMENT_BYTES, 3 * SEGMENT_BYTES, 4 * SEGMENT_BYTES);
+    assert.ok((await copied()).equals(expected));
+    const forgetful: CopyTarget = { sizeBytes: SIZE, flush: async () => {}, holds: async () => true, write: async () => {}, read: (offset, into) => target.read(offset, into) };
+    const wrong = { ...options, target: forgetful };
+    await assert.rejects(verifyCopy(await copyDisk(sourceOf(Buffer.alloc(SIZE, 1)), beginning('i3'), wrong), wrong), CopyMismatchError);
+  });
+
+  it('looks at each segment that a range touches', () => {
+    const isWanted = touchedBy([[SEGMENT_BYTES - 1, 2], [4 * SEGMENT_BYTES, 1], [6 * SEGMENT_BYTES, 0]]);
+    assert.deepEqual([0, 1, 2, 3, 4, 5, 6].filter((number) => isWanted(number * SEGMENT_BYTES)), [0, 1, 4]);
   });
 
   it('of a shorter image ends with zeros, whatever was there', async () => {

@@ -1,7 +1,7 @@
 import type { DiskCopyProgress } from '../api/disk-copies.ts';
 import type { Clock } from '../base/clock.ts';
 import { YadoError } from '../base/errors.ts';
-import { chained, NO_DIGEST, padded, SEGMENT_BYTES, segmentsOf, type ReadableDisk } from './disk-segments.ts';
+import { chained, NO_DIGEST, padded, SEGMENT_BYTES, segmentsOf, type ReadableDisk, type SegmentFilter } from './disk-segments.ts';
 
 /** Where a copy is made, of just its size. What is read there is what the disk holds, and no memory of what was written to it, where that can be had. */
 export interface CopyTarget extends ReadableDisk {
@@ -18,6 +18,8 @@ export interface CopyOptions {
   readonly checkpoint: (progress: DiskCopyProgress) => Promise<void>;
   readonly clock: Clock;
   readonly signal: AbortSignal;
+  /** Segments that may be otherwise on the target than on the source: no others are read, compared, or verified. Default: all. */
+  readonly changed?: SegmentFilter;
   /** From one note to the next, at least. Default 5000. */
   readonly checkpointMs?: number;
   /** Told of each segment that was read from the source, written to the target, or verified. */
@@ -46,11 +48,11 @@ export function startOf(image: string, sizeBytes: number, ...known: readonly (Di
  * Makes the target from `start` on what the source is. Only segments that differ are written, so that a target that is
  * nearly the same costs little more than reading both; a smaller source ends with zeros. Ends with what `verifyCopy` begins with.
  */
-export async function copyDisk(source: ReadableDisk, start: DiskCopyProgress, { target, checkpoint, clock, signal, observe, checkpointMs = CHECKPOINT_MS }: CopyOptions): Promise<DiskCopyProgress> {
+export async function copyDisk(source: ReadableDisk, start: DiskCopyProgress, { target, checkpoint, clock, signal, observe, changed, checkpointMs = CHECKPOINT_MS }: CopyOptions): Promise<DiskCopyProgress> {
   if (source.sizeBytes > target.sizeBytes) throw new YadoError('DiskTooSmall', `the image holds a disk of ${source.sizeBytes} bytes, and the copy is to have ${target.sizeBytes}`, { disposition: 'stalled' });
   let progress = start;
   let notedAt = clock.now();
-  for await (const { offset, data } of segmentsOf(padded(source, target.sizeBytes), start.offsetBytes)) {
+  for await (const { offset, data } of segmentsOf(padded(source, target.sizeBytes), start.offsetBytes, changed)) {
     signal.throwIfAborted();
     observe?.('read', data.length);
     const [digest, written] = await Promise.all([chained(progress.digest, data), writeDifferent(target, offset, data)]);
@@ -68,10 +70,10 @@ export async function copyDisk(source: ReadableDisk, start: DiskCopyProgress, { 
 }
 
 /** Reads the target anew. Rejects with CopyMismatchError, having noted that the copy is at its beginning, where it is not what was copied. */
-export async function verifyCopy(copied: DiskCopyProgress, { target, checkpoint, clock, signal, observe, checkpointMs = CHECKPOINT_MS }: CopyOptions): Promise<DiskCopyProgress> {
+export async function verifyCopy(copied: DiskCopyProgress, { target, checkpoint, clock, signal, observe, changed, checkpointMs = CHECKPOINT_MS }: CopyOptions): Promise<DiskCopyProgress> {
   let digest = NO_DIGEST;
   let notedAt = clock.now();
-  for await (const { offset, data } of segmentsOf(target, 0)) {
+  for await (const { offset, data } of segmentsOf(target, 0, changed)) {
     signal.throwIfAborted();
     digest = await chained(digest, data);
     observe?.('verified', data.length);

@@ -21,13 +21,24 @@ export interface Segment {
   readonly data: Buffer;
 }
 
-/** The segments of a disk from the offset on, in their order; the last may be shorter. The data of one is good until the next is asked for. */
-export async function* segmentsOf(disk: ReadableDisk, fromBytes: number): AsyncGenerator<Segment, void, undefined> {
+/** Whether the segment that begins there is of interest. */
+export type SegmentFilter = (offset: number) => boolean;
+
+/** The segments that such ranges touch. */
+export function touchedBy(ranges: readonly (readonly [offset: number, length: number])[]): SegmentFilter {
+  const touched = new Set<number>();
+  for (const [offset, length] of ranges) for (let number = Math.floor(offset / SEGMENT_BYTES); number * SEGMENT_BYTES < offset + length; number += 1) touched.add(number);
+  return (offset) => touched.has(offset / SEGMENT_BYTES);
+}
+
+/** The segments of a disk from the offset on, or those of interest, in their order; the last may be shorter. The data of one is good until the next is asked for. */
+export async function* segmentsOf(disk: ReadableDisk, fromBytes: number, isWanted: SegmentFilter = () => true): AsyncGenerator<Segment, void, undefined> {
   const { sizeBytes } = disk;
   const free: Buffer[] = Array.from({ length: AHEAD + 1 }, () => Buffer.allocUnsafeSlow(SEGMENT_BYTES));
   const ahead: (Segment & { readonly isRead: Promise<void> })[] = [];
   for (let next = fromBytes; next < sizeBytes || ahead.length > 0;) {
     for (; next < sizeBytes && free.length > 0; next += SEGMENT_BYTES) {
+      if (!isWanted(next)) continue;
       const data = (free.pop() as Buffer).subarray(0, sizeBytes - next);
       const isRead = disk.read(next, data);
       // Whoever comes to it is told; nobody may.

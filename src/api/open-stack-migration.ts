@@ -1,6 +1,7 @@
 import { Type, type Static } from 'typebox';
 import { conditions, listMap, objectName, oneOf, textMap, time, withRules } from '../schema/field.ts';
 import type { KindDefinition } from '../schema/kind.ts';
+import { CEPH_MONITOR, cephName } from './ceph-fields.ts';
 import { GROUP, VERSION } from './group.ts';
 
 /** Machines of one migration, so that its status stays of a size. */
@@ -22,6 +23,13 @@ const map = Type.Object({
   })),
 }, { description: 'What here stands for what of the cloud.' });
 
+const ceph = Type.Object({
+  monitors: Type.Array(Type.String({ description: 'Host, or host and port, such as 10.0.0.1:6789.', pattern: CEPH_MONITOR, maxLength: 260 }), { description: 'Monitors of the cluster, which nodes here reach.', minItems: 1, maxItems: 16 }),
+  pool: Type.Optional(cephName('Pool of the volumes. Default volumes.')),
+  secret: objectName('A Secret of this namespace with the keys `user` (without "client.") and `key`, of a user who may read the pool, and those of images that volumes are copies of.'),
+  volumeTypes: Type.Optional(Type.Array(Type.String({ maxLength: 253 }), { description: 'Types of volumes that are there. Default: all are.', maxItems: 64, 'x-kubernetes-list-type': 'set' })),
+}, { description: 'The Ceph that has volumes of the cloud. They are read there, and after a warm copy only what has changed since.' });
+
 const spec = Type.Object({
   tenant: withRules(objectName('The OpenStackTenant that shows the servers.'), { rule: 'self == oldSelf', message: 'tenant stays as it is: make another migration' }),
   servers: Type.Object({
@@ -33,6 +41,7 @@ const spec = Type.Object({
   planOnly: Type.Optional(Type.Boolean({ description: 'The plan is made and nothing is done. Default false.' })),
   cutover: Type.Optional(cutover),
   map: Type.Optional(map),
+  ceph: Type.Optional(ceph),
   storageClassName: Type.Optional(objectName("StorageClass of disks whose volume type is not mapped. Default: the cluster's default.")),
   volumeMode: Type.Optional(oneOf(['Block', 'Filesystem'], { description: 'Of the claims: the disk itself, or a file in a file system, which every StorageClass can. Default Filesystem.' })),
   userData: Type.Optional(listMap(Type.Object({
@@ -45,23 +54,26 @@ const spec = Type.Object({
 }, { description: 'Servers that become machines of this cluster.' });
 
 const diskStep = oneOf(['Waiting', 'Snapshotting', 'Cloning', 'Exporting', 'Copying', 'Copied', 'Cleared'], {
-  description: 'Snapshotting, Cloning: of a volume in the cloud. Exporting: it becomes an image there. Copying: of the image into the claim. Cleared: nothing of the copy is left in the cloud.',
+  description: 'Snapshotting, Cloning: of a volume in the cloud. Exporting: it becomes an image there. Copying: into the claim. Cleared: nothing of the copy is left in the cloud.',
 });
 
 const disk = Type.Object({
   name: Type.String({ description: 'As the machine calls it.' }),
   volume: Type.Optional(Type.String({ description: 'Id of the volume; absent for the disk of a server that was made of an image.' })),
   claim: Type.String({ description: 'The PersistentVolumeClaim here.' }),
+  claimUID: Type.Optional(Type.String({ description: 'Uid of the claim that the last pass was copied into: another of the same name has none of it.' })),
   sizeBytes: Type.Integer({ format: 'int64', description: 'Of the disk.' }),
   storageClassName: Type.Optional(Type.String({ description: 'Of the claim.' })),
   pass: Type.Integer({ description: 'Of copies: 1 is the first.' }),
+  forgotten: Type.Optional(Type.Integer({ description: 'Copies of this pass that were given up, since the cloud has been at them for too long: a service of it that was restarted may have forgotten them. Default 0.' })),
+  readFrom: Type.Optional(oneOf(['Image', 'Ceph'], { description: 'Image: of an image that the cloud makes of it. Ceph: where the volume is. Default Image.' })),
   step: diskStep,
-  snapshot: Type.Optional(Type.String({ description: 'Id of the snapshot that is copied.' })),
+  snapshot: Type.Optional(Type.String({ description: 'Id of the snapshot that is copied; of Ceph also while what has changed since is copied.' })),
   clone: Type.Optional(Type.String({ description: 'Id of the volume that was made of it.' })),
   image: Type.Optional(Type.String({ description: 'Id of the image that is copied.' })),
   copiedBytes: Type.Optional(Type.Integer({ format: 'int64', description: 'Of this pass.' })),
   writtenBytes: Type.Optional(Type.Integer({ format: 'int64', description: 'Of this pass: what differed from what was there.' })),
-  digest: Type.Optional(Type.String({ description: 'Of the whole disk, of the last pass that ended: SHA-256, chained over segments of 4 MiB.' })),
+  digest: Type.Optional(Type.String({ description: 'Of what the last pass that ended has copied, which is the whole disk unless Ceph told what had changed: SHA-256, chained over segments of 4 MiB.' })),
 });
 
 const plan = Type.Object({
@@ -83,6 +95,11 @@ const server = Type.Object({
   plan: Type.Optional(plan),
   attempt: Type.Optional(Type.Integer({ description: 'How often its move has begun: 1 is the first.' })),
   disks: Type.Optional(listMap(disk, ['name'], { description: 'Its disks, in boot order.', maxItems: MOST_DISKS })),
+  floating: Type.Optional(Type.Object({
+    id: Type.String({ description: 'Of the floating address in the cloud.' }),
+    address: Type.String({ description: 'The address.' }),
+    port: Type.String({ description: 'Id of the port to which it led.' }),
+  }, { description: 'The floating address that comes along.' })),
   ran: Type.Optional(Type.Boolean({ description: 'Whether the server ran before it was stopped.' })),
   stoppedAt: Type.Optional(time('When it was asked to stop.')),
   readyAt: Type.Optional(time('When the machine here was ready.')),

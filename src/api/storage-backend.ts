@@ -1,6 +1,7 @@
 import { Type, type Static } from 'typebox';
 import { conditions, exactlyOneOf, listMap, objectName, oneOf, time, withRules } from '../schema/field.ts';
 import type { KindDefinition } from '../schema/kind.ts';
+import { cephName } from './ceph-fields.ts';
 import { GROUP, VERSION } from './group.ts';
 
 const secret = Type.Object({
@@ -8,7 +9,6 @@ const secret = Type.Object({
   namespace: objectName('Namespace of the Secret: the one that Yadokari runs in.'),
 }, { description: 'A Secret with the keys `user` (without "client.") and `key`.' });
 
-const cephName = (description: string) => Type.String({ description, pattern: '^[A-Za-z0-9_][-.A-Za-z0-9_]*$', maxLength: 128 });
 const lvmName = (description: string) => Type.String({ description, pattern: '^[A-Za-z0-9_+.][-A-Za-z0-9_+.]*$', maxLength: 100 });
 const absolutePath = (description: string) => withRules(
   Type.String({ description, maxLength: 1024 }),

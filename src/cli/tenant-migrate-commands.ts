@@ -18,6 +18,9 @@ interface PlanOptions extends TargetOptions {
   readonly mapVolumeType: Readonly<Record<string, string>>;
   readonly mapFlavor: Readonly<Record<string, string>>;
   readonly mapNetwork: Readonly<Record<string, string>>;
+  readonly cephSecret?: string;
+  readonly cephMonitors?: readonly string[];
+  readonly cephPool?: string;
 }
 
 interface WaitOptions extends TargetOptions {
@@ -37,6 +40,9 @@ export function registerTenantMigration(tenant: Command, context: CliContext): v
     .addOption(new Option('--map-volume-type <type=class>', 'a StorageClass for a volume type; repeatable').argParser(pair).default({}, 'none'))
     .addOption(new Option('--map-flavor <flavor=type>', 'an InstanceType for a flavor; repeatable').argParser(pair).default({}, 'none'))
     .addOption(new Option('--map-network <network=how>', 'keep or default, for fixed addresses on a network; repeatable').argParser(pair).default({}, 'keep'))
+    .option('--ceph-secret <name>', 'a Secret with user and key of the Ceph that has volumes of the cloud: they are read there')
+    .option('--ceph-monitors <host...>', 'monitors of that Ceph')
+    .option('--ceph-pool <name>', 'its pool of volumes (default: volumes)')
     .action((name: string, machines: string[], options: PlanOptions) => plan(name, machines, options, context));
   waiting(tenant.command('migrate <migration>')).description('begin a migration that is planned')
     .option('--manual-cutover', 'wait with stopping servers until yado tenant cutover', false)
@@ -56,6 +62,7 @@ async function plan(name: string, machines: readonly string[], options: PlanOpti
   const spec: OpenStackMigrationSpec = {
     tenant, servers: { names: [...machines] }, strategy: warm ? 'Warm' : 'Cold', planOnly: true,
     ...(storageClass === undefined ? {} : { storageClassName: storageClass }),
+    ...cephOf(options),
     map: { volumeTypes: mapVolumeType, flavors: mapFlavor, networks: mapNetwork as Readonly<Record<string, 'keep' | 'default'>> },
   };
   await withTarget(options, async ({ client, namespace }) => {
@@ -66,6 +73,12 @@ async function plan(name: string, machines: readonly string[], options: PlanOpti
     print(planText(planned));
     progress.line(`Nothing is done yet. \`yado tenant migrate ${name} -n ${namespace}\` begins; \`kubectl -n ${namespace} delete osm ${name}\` forgets it`);
   });
+}
+
+function cephOf({ cephSecret, cephMonitors, cephPool }: PlanOptions): Pick<OpenStackMigrationSpec, 'ceph'> {
+  if (cephSecret === undefined && cephMonitors === undefined && cephPool === undefined) return {};
+  if (cephSecret === undefined || cephMonitors === undefined) throw new YadoError('BadUsage', 'To read volumes in a Ceph takes both --ceph-secret and --ceph-monitors', { disposition: 'stalled' });
+  return { ceph: { secret: cephSecret, monitors: [...cephMonitors], ...(cephPool === undefined ? {} : { pool: cephPool }) } };
 }
 
 async function change(name: string, spec: Partial<OpenStackMigrationSpec>, { title, reaches }: { readonly title: string; readonly reaches: readonly string[] }, options: WaitOptions, { print, progress, signal }: CliContext): Promise<void> {

@@ -1,4 +1,4 @@
-import { ANNOTATION_DISK_COPY, CLOUD_VOLUME, DISK_VOLUME, type DiskCopy } from '../api/disk-copies.ts';
+import { ANNOTATION_DISK_COPY, CEPH_VOLUME, CLOUD_VOLUME, DISK_VOLUME, type DiskCopy } from '../api/disk-copies.ts';
 import type { Pod } from '../kube/core.ts';
 import type { OwnerReference } from '../kube/object.ts';
 import { CONTAINER_SECURITY, heldClaim, POD_SECURITY, usesOf } from './virtual-machine/anchor.ts';
@@ -9,15 +9,16 @@ export interface DiskCopyPodOptions {
   readonly labels: Readonly<Record<string, string>>;
   readonly owner: OwnerReference;
   readonly copy: DiskCopy;
-  /** The Secret with the clouds.yaml. */
+  /** The Secret with the clouds.yaml, or with the key of the Ceph that is copied from. */
   readonly secret: string;
   readonly pauseImage: string;
 }
 
-/** A pod that stands for the copying of a disk out of Glance: it makes Kubernetes place it, and publish claim and Secret; its node's agent does the work. */
+/** A pod that stands for the copying of a disk of a cloud: it makes Kubernetes place it, and publish claim and Secret; its node's agent does the work. */
 export function diskCopyPod({ name, namespace, labels, owner, copy, secret, pauseImage }: DiskCopyPodOptions): Pod {
   const held = heldClaim(DISK_VOLUME, copy.claim.name, copy.claim.mode, false);
   const uses = usesOf([held]);
+  const key = copy.ceph === undefined ? CLOUD_VOLUME : CEPH_VOLUME;
   return {
     apiVersion: 'v1',
     kind: 'Pod',
@@ -27,10 +28,10 @@ export function diskCopyPod({ name, namespace, labels, owner, copy, secret, paus
       automountServiceAccountToken: false,
       enableServiceLinks: false,
       securityContext: POD_SECURITY,
-      volumes: [held.volume, { name: CLOUD_VOLUME, secret: { secretName: secret } }],
+      volumes: [held.volume, { name: key, secret: { secretName: secret } }],
       containers: [{
         name: 'copy', image: pauseImage, imagePullPolicy: 'IfNotPresent', securityContext: CONTAINER_SECURITY, ...uses,
-        volumeMounts: [...(uses['volumeMounts'] as readonly object[] | undefined ?? []), { name: CLOUD_VOLUME, mountPath: `/volumes/${CLOUD_VOLUME}`, readOnly: true }],
+        volumeMounts: [...(uses['volumeMounts'] as readonly object[] | undefined ?? []), { name: key, mountPath: `/volumes/${key}`, readOnly: true }],
       }],
     },
   };

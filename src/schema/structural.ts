@@ -17,11 +17,18 @@ function convert(schema: JsonObject): JsonObject {
   if (constant !== undefined) return { ...rest, type: 'string', enum: [constant] };
   if (Array.isArray(anyOf)) return { ...rest, type: 'string', enum: anyOf.map(wordOf) };
   return {
-    ...rest,
+    ...withoutDefaults(rest, properties as JsonObject | undefined),
     ...(properties === undefined ? {} : { properties: convertAll(properties as JsonObject) }),
     ...(items === undefined ? {} : { items: convert(items as JsonObject) }),
     ...(typeof additionalProperties === 'object' && additionalProperties !== null ? { additionalProperties: convert(additionalProperties as JsonObject) } : {}),
   };
+}
+
+/** What has a default need not be in what people write, and is always there once it is admitted: those who check manifests elsewhere go by `required` alone. */
+function withoutDefaults(schema: JsonObject, properties: JsonObject = {}): JsonObject {
+  const hasNone = (name: string): boolean => (properties[name] as JsonObject | undefined)?.['default'] === undefined;
+  const required = (schema['required'] as readonly string[] | undefined)?.filter(hasNone) ?? [];
+  return Object.fromEntries(Object.entries(schema).flatMap(([key, value]) => (key !== 'required' ? [[key, value]] : required.length === 0 ? [] : [[key, required]])));
 }
 
 function convertAll(properties: JsonObject): JsonObject {

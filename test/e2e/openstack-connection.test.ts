@@ -44,6 +44,7 @@ describe('how a tenant of an OpenStack cloud is connected', { skip: binDirectory
     const { admin, clouds } = tenants;
     const cloud = await tenants.given('routed', { connect: { routers: [{ name: 'r1', nextHop: '203.0.113.20' }] } });
     const pool = await admin.create(ipPools, { apiVersion: 'crd.projectcalico.org/v1', kind: 'IPPool', metadata: { name: 'routed-pods' }, spec: { cidr: '10.244.0.0/16' } });
+    const floating = await admin.create(ipPools, { apiVersion: 'crd.projectcalico.org/v1', kind: 'IPPool', metadata: { name: 'routed-floating' }, spec: { cidr: '203.0.113.64/28', assignmentMode: 'Manual' } });
     const [router] = cloud.network.table.routers.values();
     const routes = () => cloud.network.table.routers.get(router?.id ?? '')?.routes;
     await tenants.eventually('the route', async () => conditionOf((await tenants.tenant('routed')).status?.conditions, 'Connected')?.status === 'True');
@@ -61,5 +62,6 @@ describe('how a tenant of an OpenStack cloud is connected', { skip: binDirectory
     await tenants.eventually('the end of the tenant', () => tenants.tenant('routed').then(() => false, () => true), 30);
     assert.deepEqual(routes(), [{ destination: '192.168.99.0/24', nextHop: '10.0.0.9' }]);
     await admin.delete(ipPools, pool.metadata);
+    await admin.delete(ipPools, floating.metadata);
   });
 });

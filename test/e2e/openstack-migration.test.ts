@@ -5,12 +5,14 @@ import type { OpenStackMigrationSpec } from '../../src/api/open-stack-migration.
 import { LABEL_KEPT, LABEL_MOVED_FROM, LABEL_SUBDOMAIN, securityGroupLabel } from '../../src/api/open-stack-names.ts';
 import type { KubeClient } from '../../src/kube/client.ts';
 import { conditionOf } from '../../src/kube/conditions.ts';
-import { endpointSlices, namespaces, persistentVolumeClaims, pods, secrets } from '../../src/kube/core.ts';
+import { endpointSlices, events, namespaces, persistentVolumeClaims, pods, secrets } from '../../src/kube/core.ts';
 import { isNotFound } from '../../src/kube/api-error.ts';
 import { storageClasses } from '../../src/kube/storage.ts';
 import { openStackMigrations, openStackTenants, virtualMachineImages, virtualMachines, type OpenStackMigration, type VirtualMachine } from '../../src/kube/yadokari.ts';
 import { ipPools, networkPolicies } from '../../src/network/calico/kinds.ts';
 import { SimulatedCloud } from '../../src/openstack/drivers/simulated/cloud.ts';
+import type { FloatingAddress } from '../../src/openstack/network/types.ts';
+import type { Volume } from '../../src/openstack/volume/port.ts';
 import { MirrorOperator } from '../env/mirror-operator.ts';
 import { PlayedNode } from '../env/played-node.ts';
 import { randomOf } from '../env/faults.ts';
@@ -109,6 +111,8 @@ describe('a migration of servers', { skip: binDirectory === undefined ? 'YADO_BI
   it('refuses at the door what makes no sense', async () => {
     await assert.rejects(migrate('plan', { cutover: { when: 'Manual', at: '2030-01-01T00:00:00Z' } }), /cutover takes when or at, not both/);
     await assert.rejects(change('plan', { servers: { names: ['web'] } }), /servers may be added, and not taken out/);
+    await assert.rejects(change('plan', { ceph: { monitors: ['10.0.0.5\nlog_file = /etc/x'], secret: 's' } }), /spec.ceph.monitors\[0\].*should match/s);
+    await assert.rejects(change('plan', { ceph: { monitors: [], secret: 's' } }), /spec.ceph.monitors.*at least 1/s);
     await assert.rejects(change('plan', { map: { networks: { lan: 'elsewhere' } } }), /keep.*default/);
   });
 
@@ -170,6 +174,70 @@ describe('a migration of servers', { skip: binDirectory === undefined ? 'YADO_BI
     assert.ok(lost.every((id) => !cloud.image.table.has(id)) && await isTidy(cloud));
   });
 
+  const float = (cloud: SimulatedCloud): Promise<FloatingAddress> => {
+    const { networks, ports } = cloud.network.table;
+    const external = [...networks.values()].find((network) => network.external)?.id ?? '';
+    const port = [...ports.values()].find(({ deviceId }) => deviceId === server(cloud, 'web').id)?.id ?? assert.fail('web has no port');
+    return cloud.network.createFloatingAddress(external, port);
+  };
+
+  it('brings a floating address along where a pool is made for it, and gives it back', async () => {
+    const cloud = await given('floating');
+    const { floatingips } = cloud.network.table;
+    const { id, address, portId: port } = await float(cloud);
+    const planned = async (): Promise<readonly (readonly string[])[]> => {
+      const plan = (await migration('floating')).status?.servers?.[0]?.plan;
+      return [plan?.kept ?? [], plan?.changed ?? []].map((lines) => lines.filter((line) => line.startsWith(`floating address ${address}`)));
+    };
+    await migrate('floating', { servers: { names: ['web'] }, planOnly: true });
+    await eventually('a plan that leaves it there', async () => (await planned())[1]?.[0]?.includes('assignmentMode: Manual'));
+    await admin.create(ipPools, { apiVersion: 'crd.projectcalico.org/v1', kind: 'IPPool', metadata: { name: 'public' }, spec: { cidr: `${address.split('.').slice(0, 3).join('.')}.0/24`, assignmentMode: 'Manual' } });
+    await eventually('a plan that brings it along', async () => (await planned())[0]?.length === 1 && (await planned())[1]?.length === 0, 60);
+    await change('floating', { planOnly: false });
+    await becomes('floating', 'Moved');
+    assert.equal((await machine('floating', 'web'))?.spec.network?.floatingAddress, address);
+    assert.equal(floatingips.get(id)?.portId, undefined, 'the cloud leads it nowhere');
+    await change('floating', { rollback: true });
+    await becomes('floating', 'RolledBack');
+    assert.equal(floatingips.get(id)?.portId, port);
+    // Another server is given one while it is copied, when the plan is made.
+    const later = await given('later');
+    await migrate('later', { servers: { names: ['web'] }, strategy: 'Warm', cutover: { when: 'Manual' } });
+    await eventually('a copy', async () => (await phases('later'))[0] === 'AwaitingCutover');
+    const own = await float(later);
+    await change('later', { cutover: { when: 'Automatic' } });
+    await becomes('later', 'Moved');
+    assert.equal((await machine('later', 'web'))?.spec.network?.floatingAddress, own.address);
+    assert.equal(later.network.table.floatingips.get(own.id)?.portId, undefined);
+    await admin.delete(ipPools, { name: 'public' });
+  });
+
+  it('gives up what the cloud has forgotten, makes another, and says what stays there', async () => {
+    const cloud = await given('stuck');
+    const volumes = cloud.volume ?? assert.fail('no volumes');
+    const [create, upload] = [volumes.createVolume.bind(volumes), volumes.uploadToImage.bind(volumes)];
+    const longAgo = operator.clock.now() - 30 * 60_000;
+    const stuck: string[] = [];
+    const forget = (volume: Volume, status: 'creating' | 'uploading'): Volume => {
+      stuck.push(volume.id);
+      return volumes.put({ ...volume, status, createdAtMs: longAgo, updatedAtMs: longAgo });
+    };
+    const rest = new Set(['creating', 'uploading']);
+    volumes.createVolume = async (request, ...more) => (rest.delete('creating') ? forget({ ...await create({ ...request, name: 'other' }, ...more), id: 'stuck', name: request.name }, 'creating') : create(request, ...more));
+    volumes.uploadToImage = async (id, image, ...more) => {
+      if (!rest.delete('uploading')) return upload(id, image, ...more);
+      forget(await volumes.volume(id) ?? assert.fail('no clone'), 'uploading');
+      return (await cloud.image.createImage({ name: image.name, diskFormat: 'raw' })).id;
+    };
+    await migrate('stuck', { servers: { names: ['db'] } });
+    await becomes('stuck', 'Moved');
+    const left = [...volumes.table.values()].filter(({ name }) => name.startsWith('yadokari-'));
+    assert.deepEqual(left.map(({ id }) => id).sort(), stuck.toSorted(), 'nobody but an administrator can remove these');
+    assert.deepEqual(left.map(({ name }) => /-1\.1(\.1)?$/.test(name)), [true, true]);
+    const told = await eventually('an event that names them', async () => (await admin.listAll(events, { namespace: 'stuck' })).items.find(({ reason }) => reason === 'LeftInCloud'));
+    for (const id of stuck) assert.ok(String(told['note']).includes(id), String(told['note']));
+  });
+
   it('makes disks of images in Glance, by one copy of each in a StorageClass', async () => {
     const cloud = await given('images');
     const [id = ''] = cloud.image.table.keys();
@@ -200,6 +268,44 @@ describe('a migration of servers', { skip: binDirectory === undefined ? 'YADO_BI
     await becomes('warm', 'Moved');
     assert.equal(node.copies.length, 6);
     assert.equal(new Set(node.copies.map(({ image }) => image)).size, 6, 'each pass copies an image of its own');
+  });
+
+  it('reads volumes in the Ceph that has them: a snapshot first, then what has changed since', async () => {
+    const cloud = await given('ceph');
+    node.copies.length = 0;
+    const ceph = { monitors: ['10.0.0.5:6789'], pool: 'disks', secret: 'ceph-key' };
+    await migrate('ceph', { strategy: 'Warm', cutover: { when: 'Manual' }, servers: { names: ['db'] }, ceph });
+    await becomes('ceph', 'Blocked');
+    assert.match(conditionOf((await migration('ceph')).status?.conditions, 'Complete')?.message ?? '', /there is no Secret ceph-key with the keys user and key/);
+    await admin.create(secrets, { apiVersion: 'v1', kind: 'Secret', metadata: { namespace: 'ceph', name: 'ceph-key' }, data: { user: Buffer.from('mover').toString('base64'), key: Buffer.from('k').toString('base64') } });
+    await becomes('ceph', 'AwaitingCutover');
+    const volumes = server(cloud, 'db').volumes.map(({ id }) => id);
+    const snapshots: { readonly id: string; readonly volumeId: string }[] = [];
+    for await (const { items } of cloud.volume?.snapshots() ?? []) snapshots.push(...items);
+    const first = volumes.map((volume) => `volume-${volume}@snapshot-${snapshots.find(({ volumeId }) => volumeId === volume)?.id}`);
+    const said = () => node.copies.map((copy) => `${copy.ceph?.image}@${copy.ceph?.snapshot}`).sort();
+    assert.deepEqual(said(), first.toSorted());
+    assert.ok(node.copies.every((copy) => copy.ceph?.pool === 'disks' && copy.ceph.monitors[0] === '10.0.0.5:6789' && copy.ceph.since === undefined));
+    assert.equal(cloud.volume?.table.size, 2, 'no volume is made for the copy');
+    node.copies.length = 0;
+    await change('ceph', { cutover: { when: 'Automatic' } });
+    await becomes('ceph', 'Moved');
+    assert.deepEqual(node.copies.map(({ ceph: from }) => `${from?.image}@${from?.since}`).sort(), first.toSorted());
+    assert.ok(node.copies.every((copy) => copy.ceph?.snapshot === undefined), 'of the stopped server the volume itself is read');
+    assert.ok(await isTidy(cloud));
+  });
+
+  it('copies all of a volume in a Ceph into a claim that is not the one of before', async () => {
+    await given('anew');
+    await admin.create(secrets, { apiVersion: 'v1', kind: 'Secret', metadata: { namespace: 'anew', name: 'ceph-key' }, data: { user: 'bW92ZXI=', key: 'aw==' } });
+    await migrate('anew', { strategy: 'Warm', cutover: { when: 'Manual' }, servers: { names: ['db'] }, ceph: { monitors: ['10.0.0.5'], secret: 'ceph-key' } });
+    await becomes('anew', 'AwaitingCutover');
+    const lost = { namespace: 'anew', name: 'moved-db-root' };
+    await admin.delete(persistentVolumeClaims, lost);
+    node.copies.length = 0;
+    await change('anew', { cutover: { when: 'Automatic' } });
+    await becomes('anew', 'Moved');
+    assert.deepEqual(node.copies.map(({ claim, ceph }) => `${claim.name === lost.name ? 'anew' : 'known'}: ${ceph?.since === undefined ? 'all' : 'changes'} of ${ceph?.snapshot ?? 'the volume'}`).sort(), ['anew: all of the volume', 'known: changes of the volume']);
   });
 
   it('goes back after the cutover: the machine ends, then the server starts', async () => {

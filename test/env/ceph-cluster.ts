@@ -1,12 +1,12 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { run } from '../../src/base/process.ts';
 import { CephSite, type CephDaemon } from '../../src/local/storage/servers/ceph-site.ts';
+import { ownFolder } from './own-folder.ts';
 
 const PREFIX = 'yado-ceph-';
 
@@ -22,8 +22,7 @@ export class CephCluster implements AsyncDisposable {
   }
 
   static async start(address = '127.0.0.1'): Promise<CephCluster> {
-    await removeAbandoned();
-    const folder = await mkdtemp(join(tmpdir(), `${PREFIX}${process.pid}-`));
+    const folder = await ownFolder(PREFIX);
     const [v2 = 0, v1 = 0] = await freePorts(address, 2);
     await mkdir(join(folder, 'log'));
     const cluster = new CephCluster(folder, new CephSite({ folder: join(folder, 'site'), address, ports: { v2, v1 } }));
@@ -93,12 +92,4 @@ async function freePorts(address: string, count: number): Promise<readonly numbe
   const ports = servers.map((server) => (server.address() as AddressInfo).port);
   await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
   return ports;
-}
-
-/** Folders of tests that could not clean up. */
-async function removeAbandoned(): Promise<void> {
-  for (const name of (await readdir(tmpdir())).filter((file) => file.startsWith(PREFIX))) {
-    const alive = await readFile(`/proc/${name.slice(PREFIX.length).split('-')[0]}/stat`).then(() => true, () => false);
-    if (!alive) await rm(join(tmpdir(), name), { recursive: true, force: true });
-  }
 }

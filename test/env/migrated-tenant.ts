@@ -18,11 +18,13 @@ import type { OpenStackApi } from '../../src/local/openstack/api.ts';
 import { buildGuestDisk } from '../../src/local/openstack/guest-disk.ts';
 import type { OpenStackPeer } from '../../src/local/openstack/openstack-peer.ts';
 import { consoleOf, guestReady, makeGuest, uploadGuestDisk } from '../../src/local/openstack/seed/guests.ts';
-import { makeNetworks } from '../../src/local/openstack/seed/networks.ts';
+import { makeVolume } from '../../src/local/openstack/seed/volumes.ts';
+import { makeFloatingIp, makeNetworks } from '../../src/local/openstack/seed/networks.ts';
 import { ensureOperatorObjects } from '../../src/local/openstack/seed/operator-objects.ts';
 import { cloudsYaml, makeApplicationCredential, makeProject } from '../../src/local/openstack/seed/project.ts';
 import { documents, startTestCluster, type TestCluster } from './cluster.ts';
 import { startOpenStack } from './openstack.ts';
+import { ipPools } from '../../src/network/calico/kinds.ts';
 import { SshUser } from './ssh.ts';
 
 const NAMESPACE = 'moving';
@@ -41,10 +43,25 @@ interface Plan {
   readonly keyName: string;
 }
 
+/** A guest's address outside, and the id of the port that it leads to; none while it leads nowhere. */
+export interface Floating {
+  readonly address: string;
+  readonly port: () => Promise<string | null>;
+}
+
 export interface SourceGuest {
   readonly name: string;
   readonly id: string;
   readonly sizeBytes: number;
+  /** The volume that it starts from, where that was made before it. */
+  readonly volume?: string;
+}
+
+export interface GuestOptions {
+  /** Of its volume. Default: the cloud's. */
+  readonly volumeType?: string;
+  /** What it runs in the cloud alone, as a shell script. */
+  readonly there?: string;
 }
 
 const secretOf = (server: string): string => `${server}-user-data`;
@@ -58,14 +75,16 @@ export class MigratedTenant implements AsyncDisposable {
   /** Whose key the servers have. */
   readonly user: SshUser;
   readonly #plan: Plan;
+  readonly #externalNetwork: string;
   readonly #bytes: Buffer;
 
-  private constructor(cluster: TestCluster, peer: OpenStackPeer, api: OpenStackApi, user: SshUser, plan: Plan, bytes: Buffer) {
+  private constructor(cluster: TestCluster, peer: OpenStackPeer, api: OpenStackApi, user: SshUser, plan: Plan, externalNetwork: string, bytes: Buffer) {
     this.cluster = cluster;
     this.peer = peer;
     this.api = api;
     this.user = user;
     this.#plan = plan;
+    this.#externalNetwork = externalNetwork;
     this.#bytes = bytes;
   }
 
@@ -75,7 +94,7 @@ export class MigratedTenant implements AsyncDisposable {
     let user: SshUser | undefined;
     try {
       // The host's address on the nodes' network: what copies disks runs there.
-      const { hostname } = new URL(loadKubeconfig({ kubeconfig: cluster.status.kubeconfig }).getCurrentCluster()?.server ?? '');
+      const hostname = hostOf(cluster);
       peer = await startOpenStack({ address: hostname, fakeHosts: 1, libvirt: true, progress });
       const admin = await peer.site.signIn(await peer.site.administrator());
       const operator = await ensureOperatorObjects(admin);
@@ -89,7 +108,7 @@ export class MigratedTenant implements AsyncDisposable {
       await cluster.apply(NAMESPACE, documents({ apiVersion: 'v1', kind: 'Service', metadata: { name: SUBDOMAIN }, spec: { clusterIP: 'None', selector: { [LABEL_SUBDOMAIN]: SUBDOMAIN } } }));
       const yaml = cloudsYaml(peer.site.authUrl, NAMESPACE, await makeApplicationCredential(api, 'yadokari'));
       await createTenant(cluster.client, { namespace: NAMESPACE, name: 'shop', secret: 'shop-cloud', cloudsYaml: yaml, spec: { servers: { mode: 'Manage' }, dns: { subdomain: SUBDOMAIN }, syncPeriodSeconds: 5 } }, AbortSignal.timeout(MINUTES));
-      return new MigratedTenant(cluster, peer, api, user, plan, await readFile(disk));
+      return new MigratedTenant(cluster, peer, api, user, plan, operator.externalNetwork, await readFile(disk));
     } catch (error) {
       await user?.[Symbol.asyncDispose]();
       await peer?.[Symbol.asyncDispose]();
@@ -98,15 +117,30 @@ export class MigratedTenant implements AsyncDisposable {
     }
   }
 
+  /** Of this machine, on the network of the nodes. */
+  get hostAddress(): string {
+    return hostOf(this.cluster);
+  }
+
   /** A server that has booted, has run its user data, and is shown here. The cloud does not tell what that was: its user has it. */
-  async guest(name: string, volumeGiB?: number): Promise<SourceGuest> {
+  async guest(name: string, volumeGiB?: number, { volumeType, there = '' }: GuestOptions = {}): Promise<SourceGuest> {
     const userData = `#!/bin/sh\necho told ${name}\necho ${name} > ${TOLD}\n`;
-    const id = await makeGuest(this.api, { name, ...this.#plan, userData, ...(volumeGiB === undefined ? {} : { volumeGiB }) });
+    const { image } = this.#plan;
+    const volume = volumeType === undefined ? undefined : await makeVolume(this.api, { name, size: volumeGiB ?? 1, imageRef: image, volume_type: volumeType });
+    const id = await makeGuest(this.api, { name, ...this.#plan, userData: `${userData}${there}`, ...(volumeGiB === undefined ? {} : { volumeGiB }), ...(volume === undefined ? {} : { volume }) });
     await guestReady(this.api, id);
     assert.match(await consoleOf(this.api, id), new RegExp(`told ${name}`));
     await this.cluster.client.create(secrets, { apiVersion: 'v1', kind: 'Secret', metadata: { namespace: NAMESPACE, name: secretOf(name) }, data: { userdata: Buffer.from(userData).toString('base64') } });
     await this.eventually(`machine ${name}`, async () => (await this.machine(name))?.status?.printableStatus === 'Running');
-    return { name, id, sizeBytes: (volumeGiB ?? 1) * GIBIBYTE };
+    return { name, id, sizeBytes: (volumeGiB ?? 1) * GIBIBYTE, ...(volume === undefined ? {} : { volume }) };
+  }
+
+  /** Gives the guest an address outside, and the cluster a pool that has it. */
+  async float({ id }: SourceGuest): Promise<Floating> {
+    const address = await makeFloatingIp(this.api, this.#externalNetwork, id);
+    await this.cluster.client.create(ipPools, { apiVersion: 'crd.projectcalico.org/v1', kind: 'IPPool', metadata: { name: 'floating' }, spec: { cidr: `${address}/32`, blockSize: 32, assignmentMode: 'Manual' } });
+    type Listed = { readonly floatingips: readonly { readonly port_id: string | null }[] };
+    return { address, port: async () => (await this.api.get<Listed>('network', `/floatingips?floating_ip_address=${address}`)).floatingips[0]?.port_id ?? null };
   }
 
   /** As a copy of the disk has to have it: the guest writes nothing to its disk. */
@@ -158,8 +192,7 @@ export class MigratedTenant implements AsyncDisposable {
   /** Addresses that the cluster's DNS has for a host of the tenant. */
   async resolve(host: string): Promise<readonly string[]> {
     const resolver = new Resolver({ timeout: 1000, tries: 2 });
-    const { hostname } = new URL(loadKubeconfig({ kubeconfig: this.cluster.status.kubeconfig }).getCurrentCluster()?.server ?? '');
-    resolver.setServers([hostname]);
+    resolver.setServers([this.hostAddress]);
     return resolver.resolve4(`${host}.${SUBDOMAIN}.${NAMESPACE}.svc.cluster.local`).catch(() => []);
   }
 
@@ -174,6 +207,23 @@ export class MigratedTenant implements AsyncDisposable {
     return [...images, ...volumes, ...snapshots].map(({ name }) => name).filter((name) => name.startsWith('yadokari-'));
   }
 
+  /** Does as the administrator of the cloud does after `LeftInCloud`. */
+  async removeForgotten(): Promise<void> {
+    type Listed = Readonly<Record<string, readonly { readonly id: string; readonly name: string; readonly status: string }[]>>;
+    for (const kind of ['volumes', 'snapshots']) {
+      const listed = (await this.api.get<Listed>('volumev3', `/${kind}/detail`))[kind] ?? [];
+      const forgotten = listed.filter(({ name, status }) => name.startsWith('yadokari-') && (status === 'creating' || status === 'uploading'));
+      if (forgotten.length === 0) continue;
+      const admin = await this.peer.site.signIn(await this.peer.site.administrator());
+      for (const { id, name, status } of forgotten) {
+        console.log(`${kind.slice(0, -1)} ${name} was left in the cloud, ${status}`);
+        await admin.post('volumev3', `/${kind}/${id}/action`, { 'os-reset_status': { status: 'error' } });
+        await this.api.call('volumev3', 'DELETE', `/${kind}/${id}`);
+      }
+    }
+    await this.eventually('the cloud being rid of them', async () => (await this.leftInCloud()).length === 0);
+  }
+
   async eventually(what: string, look: () => Promise<boolean>, timeoutMs = 3 * MINUTES): Promise<void> {
     await this.cluster.eventually(what, look, timeoutMs, NAMESPACE).catch(async (error: unknown) => {
       const [tenants, moves] = await Promise.all([this.cluster.client.listAll(openStackTenants), this.cluster.client.listAll(openStackMigrations)]);
@@ -186,4 +236,8 @@ export class MigratedTenant implements AsyncDisposable {
     await this.cluster[Symbol.asyncDispose]();
     await this.user[Symbol.asyncDispose]();
   }
+}
+
+function hostOf({ status: { kubeconfig } }: TestCluster): string {
+  return new URL(loadKubeconfig({ kubeconfig }).getCurrentCluster()?.server ?? '').hostname;
 }

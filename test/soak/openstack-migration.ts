@@ -5,30 +5,27 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { terminalProgress } from '../../src/cli/terminal-progress.ts';
 import { virtualMachines } from '../../src/kube/yadokari.ts';
-import type { ClusterStatus } from '../../src/local/cluster.ts';
-import type { ComponentStatus } from '../../src/local/component.ts';
-import { ControlClient } from '../../src/local/control-client.ts';
-import { clusterLayout } from '../../src/local/layout.ts';
 import { randomOf } from '../env/faults.ts';
-import { MigratedTenant, TOLD, type SourceGuest } from '../env/migrated-tenant.ts';
+import { MigrationKills } from '../env/migration-kills.ts';
+import { MigratedTenant, TOLD, type Floating, type SourceGuest } from '../env/migrated-tenant.ts';
 
 const ROUNDS = Number(process.env['YADO_TEST_ROUNDS'] ?? 25);
-const VICTIMS = ['agent', 'operator', 'kube-apiserver', 'etcd', 'kubelet', 'libvirtd', 'containerd'];
-const DAEMONS = ['glance', 'cinder', 'keystone', 'neutron'] as const;
 
 describe('a migration from a real OpenStack', { timeout: 4 * 3_600_000 }, () => {
   let tenant: MigratedTenant;
   const guests: SourceGuest[] = [];
+  let floating: Floating;
 
   before(async () => {
     tenant = await MigratedTenant.start(terminalProgress(process.stderr));
     guests.push(await tenant.guest('of-image'), await tenant.guest('of-volume', 1));
+    floating = await tenant.float(guests[0] ?? assert.fail());
   });
   after(() => tenant?.[Symbol.asyncDispose]());
 
   /** The guest runs here as it did there. */
   const runsHere = async (guest: SourceGuest, before: Awaited<ReturnType<MigratedTenant['machine']>>): Promise<void> => {
-    const [shown] = before?.status?.provider?.openstack?.addresses ?? [];
+    const shown = before?.status?.provider?.openstack?.addresses?.find((one) => one.floating !== true);
     await tenant.eventually(`the agent of ${guest.name}`, async () => (await tenant.machine(guest.name))?.status?.guest?.agentConnected === true);
     const vm = await tenant.machine(guest.name);
     assert.equal(vm?.spec.provider, undefined);
@@ -38,6 +35,12 @@ describe('a migration from a real OpenStack', { timeout: 4 * 3_600_000 }, () => 
     assert.equal(await tenant.inGuest(shown?.address ?? '', `cat ${TOLD} /etc/hostname`), `${guest.name}\n${guest.name}`, 'the same key lets in, and the same user data was run');
     await tenant.eventually(`the name of ${guest.name}`, async () => isDeepStrictEqual(await tenant.resolve(guest.name), [shown?.address]));
     assert.deepEqual(await tenant.server(guest.id).then(({ status, locked }) => [status, locked]), ['SHUTOFF', true]);
+  };
+
+  /** The address outside leads to the guest that has moved, and the cloud leads it nowhere. */
+  const floatsHere = async (guest: SourceGuest): Promise<void> => {
+    await tenant.eventually(`${guest.name} at ${floating.address}`, () => tenant.inGuest(floating.address, 'cat /etc/hostname').then((name) => name === guest.name, () => false));
+    assert.equal(await floating.port(), null);
   };
 
   for (const strategy of ['Cold', 'Warm'] as const) {
@@ -51,6 +54,7 @@ describe('a migration from a real OpenStack', { timeout: 4 * 3_600_000 }, () => 
         assert.deepEqual(disks?.map(({ digest, pass }) => [digest, pass]), [[tenant.digestOf(guest), strategy === 'Cold' ? 1 : 2]], 'the disk is the same');
         if (strategy === 'Warm') assert.equal(disks[0]?.writtenBytes, 0, 'what was there already is not written again');
         await runsHere(guest, shown);
+        if (guest === guests[0]) await floatsHere(guest);
         const started = await tenant.machine(guest.name);
         const at = (phase: string): number => Date.parse(started?.status?.phases?.find((one) => one.phase === phase)?.time ?? '');
         console.log(`${name}: dark for ${darkSeconds} s, of which the guest's own boot took ${(at('Ready') - at('Created')) / 1000} s`);
@@ -60,6 +64,7 @@ describe('a migration from a real OpenStack', { timeout: 4 * 3_600_000 }, () => 
         await tenant.becomes(name, 'RolledBack');
         await tenant.eventually('the server running', async () => (await tenant.server(guest.id)).status === 'ACTIVE');
         await tenant.eventually('the mirror showing it', async () => (await tenant.machine(guest.name))?.spec.provider !== undefined);
+        assert.ok(await floating.port() !== null, 'the address outside leads to the server again');
         await tenant.removeMigration(name);
         await tenant.cluster.kubectl('-n', tenant.namespace, 'delete', 'pvc', ...(disks ?? []).map(({ claim }) => claim));
       }
@@ -69,19 +74,16 @@ describe('a migration from a real OpenStack', { timeout: 4 * 3_600_000 }, () => 
   const seed = Number(process.env['YADO_TEST_SEED'] ?? Date.now() % 2 ** 31);
   it(`comes to its end through ${ROUNDS} rounds of kills, and harms no server (YADO_TEST_SEED=${seed})`, { skip: ROUNDS === 0 }, async () => {
     const next = randomOf(seed);
-    const control = new ControlClient(clusterLayout(tenant.cluster.folder, tenant.cluster.status.name));
-    const killed = new Map<string, number>();
+    const kills = new MigrationKills(tenant, next);
     for (let round = 0; round < ROUNDS; round += 1) {
       const guest = guests[round % guests.length] ?? assert.fail();
       const name = `round-${round}`;
       await tenant.migrate(name, { servers: { names: [guest.name] }, strategy: next() < 0.5 ? 'Cold' : 'Warm' });
       for (let kill = 0; kill < 2; kill += 1) {
         await delay(next() * 12_000);
-        const victim = next() < 0.75 ? await killComponent(control, next) : await killDaemon(tenant, next);
-        killed.set(victim, (killed.get(victim) ?? 0) + 1);
-        console.log(`${name}: killed ${victim}`);
+        console.log(`${name}: killed ${await kills.one()}`);
       }
-      const { disks } = await tenant.becomes(name, 'Moved', 900_000);
+      const { disks } = await tenant.becomes(name, 'Moved', 1_800_000);
       assert.deepEqual(disks?.map(({ digest }) => digest), [tenant.digestOf(guest)]);
       assert.equal((await tenant.server(guest.id)).status, 'SHUTOFF');
       const { items } = await tenant.cluster.client.listAll(virtualMachines, { namespace: tenant.namespace });
@@ -90,28 +92,11 @@ describe('a migration from a real OpenStack', { timeout: 4 * 3_600_000 }, () => 
       await tenant.becomes(name, 'RolledBack');
       await tenant.eventually('the server running', async () => (await tenant.server(guest.id)).status === 'ACTIVE');
       await tenant.eventually('the mirror showing it', async () => (await tenant.machine(guest.name))?.spec.provider !== undefined);
+      await tenant.removeForgotten();
       assert.deepEqual(await tenant.leftInCloud(), []);
       await tenant.removeMigration(name);
       await tenant.cluster.kubectl('-n', tenant.namespace, 'delete', 'pvc', ...(disks ?? []).map(({ claim }) => claim));
     }
-    console.log([...killed].map(([name, count]) => `${name} ${count} ×`).sort().join(', '));
+    console.log(kills.summary);
   });
 });
-
-async function killComponent(control: ControlClient, next: () => number): Promise<string> {
-  const candidates = components(await control.status()).filter(({ name, pid, state }) => pid !== undefined && state === 'running' && VICTIMS.includes(name.replace(/^n\d+\//, '')));
-  const { name, pid } = candidates[Math.floor(next() * candidates.length)] ?? assert.fail('nothing runs');
-  process.kill(pid ?? 0, 'SIGKILL');
-  return name;
-}
-
-async function killDaemon({ peer }: MigratedTenant, next: () => number): Promise<string> {
-  const daemon = DAEMONS[Math.floor(next() * DAEMONS.length)] ?? 'glance';
-  await peer.kill(daemon);
-  await peer.run(daemon);
-  return daemon;
-}
-
-function components({ components: ofHost, nodes }: ClusterStatus): readonly ComponentStatus[] {
-  return [...ofHost, ...nodes.flatMap((node) => node.components)];
-}

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { ANNOTATION_DISK_COPY, ANNOTATION_DISK_COPY_PROGRESS, CONDITION_DISK_COPIED, type DiskCopy, type DiskCopyProgress } from '../../api/disk-copies.ts';
 import { API_VERSION } from '../../api/group.ts';
 import { LABEL_MIGRATION } from '../../api/open-stack-names.ts';
@@ -9,36 +10,38 @@ import { isDeleting, keyFor } from '../../kube/object.ts';
 import { claimSize } from '../claim-size.ts';
 import { diskCopyPod } from '../disk-copy-pod.ts';
 import { digestOf } from '../open-stack-tenant/names.ts';
+import { CEPH_STEPS, cephContent, cephSource } from './ceph-source.ts';
 import { EXPORT_STEPS, tidyExport, type DiskStepped } from './disk-export.ts';
 import { MigrationError, type StepContext } from './step.ts';
 
-/** Brings a disk one step on, to the end of its pass: as an image in the cloud, then into its claim. */
+/** Brings a disk one step on, to the end of its pass: out of the cloud as an image, or where its volume is; then into its claim. */
 export async function moveDisk(server: ServerMigration, disk: DiskMigration, context: StepContext, signal: AbortSignal): Promise<DiskStepped> {
-  const step = EXPORT_STEPS[disk.step];
-  const stepped = step === undefined ? await copy(disk, context, signal) : await step(server, disk, context, signal);
+  const step = (disk.readFrom === 'Ceph' ? CEPH_STEPS : EXPORT_STEPS)[disk.step];
+  const stepped = step === undefined ? await copy(server, disk, context, signal) : await step(server, disk, context, signal);
   return { ...stepped, disk: await tidyExport(stepped.disk, context, signal) };
 }
 
-async function copy(disk: DiskMigration, context: StepContext, signal: AbortSignal): Promise<DiskStepped> {
+async function copy(server: ServerMigration, disk: DiskMigration, context: StepContext, signal: AbortSignal): Promise<DiskStepped> {
   if (disk.step === 'Copied') {
     await removeCopy(disk, context, signal);
     return { disk };
   }
   await ensureClaim(disk, context, signal);
   const pod = copyOf(disk, context);
-  const wanted = pod?.metadata.annotations?.[ANNOTATION_DISK_COPY];
+  const claim = context.claims.get(keyFor(context.migration.metadata.namespace, disk.claim));
+  const source = sourceOf(server, disk, claim, context);
   // One of an earlier pass, or one that its node has ended, is not this one.
-  if (pod !== undefined && (isDeleting(pod) || isOver(pod) || (JSON.parse(wanted ?? '{}') as Partial<DiskCopy>).image !== disk.image)) {
+  if (pod !== undefined && (isDeleting(pod) || isOver(pod) || !isOf(pod, source))) {
     await removeCopy(disk, context, signal);
     return { disk, message: 'the pod of an earlier copy is going' };
   }
   if (pod === undefined) {
-    await makeCopy(disk, context, signal);
+    await makeCopy(disk, source, context, signal);
     return { disk, message: 'a pod for the copy is made' };
   }
   const progress = progressOf(pod);
-  const shown: DiskMigration = progress !== undefined && progress.image === disk.image ? { ...disk, copiedBytes: progress.offsetBytes, writtenBytes: progress.writtenBytes } : disk;
-  if (isTrue(pod.status?.conditions, CONDITION_DISK_COPIED) && progress !== undefined) return { disk: { ...shown, step: 'Copied', digest: progress.digest } };
+  const shown: DiskMigration = progress !== undefined && progress.image === source.image ? { ...disk, copiedBytes: progress.offsetBytes, writtenBytes: progress.writtenBytes } : disk;
+  if (isTrue(pod.status?.conditions, CONDITION_DISK_COPIED) && progress !== undefined) return { disk: { ...shown, step: 'Copied', digest: progress.digest, ...(claim?.metadata.uid === undefined ? {} : { claimUID: claim.metadata.uid }) } };
   return { disk: shown, message: sayOf(pod, progress) };
 }
 
@@ -56,16 +59,29 @@ async function ensureClaim({ claim, sizeBytes, storageClassName }: DiskMigration
   await client.create(persistentVolumeClaims, wanted, { signal }).catch(unlessThere);
 }
 
-async function makeCopy(disk: DiskMigration, { client, cloud, migration, tenant, pauseImage }: StepContext, signal: AbortSignal): Promise<void> {
-  const image = await cloud.image.image(disk.image ?? '', signal);
+type CopySource = Pick<DiskCopy, 'image' | 'ceph'>;
+
+function sourceOf(server: ServerMigration, disk: DiskMigration, claim: PersistentVolumeClaim | undefined, { migration: { spec } }: StepContext): CopySource {
+  if (disk.readFrom !== 'Ceph') return { image: disk.image ?? '' };
+  const ceph = cephSource(spec, server, disk, claim);
+  return { image: cephContent(ceph), ceph };
+}
+
+function isOf({ metadata: { annotations } }: Pod, { image, ceph }: CopySource): boolean {
+  const known = JSON.parse(annotations?.[ANNOTATION_DISK_COPY] ?? '{}') as Partial<DiskCopy>;
+  return known.image === image && isDeepStrictEqual(known.ceph, ceph);
+}
+
+async function makeCopy(disk: DiskMigration, source: CopySource, { client, cloud, migration, tenant, pauseImage }: StepContext, signal: AbortSignal): Promise<void> {
+  const image = source.ceph === undefined ? await cloud.image.image(source.image, signal) : undefined;
   const { secret, name: cloudName } = tenant.spec.cloud;
   const wanted: DiskCopy = {
-    image: disk.image ?? '', format: image?.diskFormat === 'qcow2' ? 'qcow2' : 'raw', sizeBytes: disk.sizeBytes, claim: { name: disk.claim, mode: modeOf(migration) },
+    ...source, format: image?.diskFormat === 'qcow2' ? 'qcow2' : 'raw', sizeBytes: disk.sizeBytes, claim: { name: disk.claim, mode: modeOf(migration) },
     ...(cloudName === undefined ? {} : { cloud: cloudName }),
   };
   const { name, namespace = 'default', uid = '' } = migration.metadata;
   const owner = { apiVersion: API_VERSION, kind: 'OpenStackMigration', name, uid, controller: true, blockOwnerDeletion: false };
-  await client.create(pods, diskCopyPod({ name: copyName(disk), namespace, labels: { [LABEL_MIGRATION]: name }, owner, copy: wanted, secret, pauseImage }), { signal }).catch(unlessThere);
+  await client.create(pods, diskCopyPod({ name: copyName(disk), namespace, labels: { [LABEL_MIGRATION]: name }, owner, copy: wanted, secret: source.ceph === undefined ? secret : migration.spec.ceph?.secret ?? '', pauseImage }), { signal }).catch(unlessThere);
 }
 
 /** Also lets go of the claim, which a machine can then have on any node. */

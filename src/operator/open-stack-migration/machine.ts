@@ -16,7 +16,7 @@ export interface MachineParts {
 }
 
 /** The machine that a server becomes, on the claims into which its disks were copied. */
-export function machineOf({ name, disks = [], ran }: ServerMigration, source: SourceServer, { migration: { metadata: { namespace = 'default' }, spec }, tenant }: Pick<StepContext, 'migration' | 'tenant'>, { keySecret, userData }: MachineParts): VirtualMachine {
+export function machineOf({ name, disks = [], ran, floating }: ServerMigration, source: SourceServer, { migration: { metadata: { namespace = 'default' }, spec }, tenant }: Pick<StepContext, 'migration' | 'tenant'>, { keySecret, userData }: MachineParts): VirtualMachine {
   const { server, size, flavorName, securityGroups, group, imageProperties } = source;
   const { dns } = tenant.spec;
   const instanceType = spec.map?.flavors?.[flavorName];
@@ -41,7 +41,7 @@ export function machineOf({ name, disks = [], ran }: ServerMigration, source: So
       ...(instanceType === undefined ? { cpu: size?.vcpus ?? 1, memory: `${size?.memoryMiB ?? 0}Mi` } : { instanceType }),
       ...(imageProperties['hw_firmware_type'] === 'uefi' ? { firmware: imageProperties['os_secure_boot'] === 'required' ? 'uefiSecure' as const : 'uefi' as const } : {}),
       disks: disks.map((disk) => ({ name: disk.name, persistentVolumeClaim: disk.claim })),
-      network: networkOf(source, spec),
+      network: { ...networkOf(source, spec), ...(floating === undefined ? {} : { floatingAddress: floating.address }) },
       hostname: hostNameOf(server),
       ...(dns === undefined ? {} : { subdomain: dns.subdomain }),
       // Found by its label alone, whatever the guest was booted with; with the id that it has met before nothing is set up anew.

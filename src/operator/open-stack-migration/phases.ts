@@ -3,6 +3,7 @@ import { timestamp } from '../../kube/conditions.ts';
 import { nothingElse } from './moved.ts';
 import { copyDisks, tidyDisks } from './disks.ts';
 import { planned } from './planning.ts';
+import { withFloating } from './floating.ts';
 import { goBack } from './rollback.ts';
 import { start } from './starting.ts';
 import { entered, nextPass, SOON_MS, waiting, type Step, type StepContext } from './step.ts';
@@ -36,7 +37,7 @@ export const PHASES: Readonly<Record<ServerPhase, Step>> = {
   },
   Finishing: async (server, context, signal) => {
     const stepped = await copyDisks(server, context, signal);
-    return stepped.isDone ? entered(stepped.server, 'Starting', context.clock) : stepped;
+    return stepped.isDone ? entered(await withFloating(stepped.server, context, signal), 'Starting', context.clock) : stepped;
   },
   Starting: start,
   Moved: nothingElse,

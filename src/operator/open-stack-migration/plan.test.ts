@@ -19,7 +19,7 @@ async function given(): Promise<SourceServer> {
 }
 
 const spec: OpenStackMigrationSpec = { tenant: 'shop', servers: { names: ['web'] } };
-const ground: PlanGround = { spec, classOf: () => 'ceph', hasClass: () => true, hasType: () => true, hasPool: () => true, hasKey: () => true, hasPolicy: () => true, takenClaims: () => false, hasEnforcement: true };
+const ground: PlanGround = { spec, classOf: () => 'ceph', hasClass: () => true, hasType: () => true, hasFloating: () => false, hasPool: () => true, hasKey: () => true, hasPolicy: () => true, takenClaims: () => false, hasEnforcement: true, hasCephKey: true };
 
 test('keeps what there is a counterpart of, and says how much it takes', async () => {
   const source = await given();
@@ -27,6 +27,18 @@ test('keeps what there is a counterpart of, and says how much it takes', async (
   assert.deepEqual(plan.impossible, []);
   assert.equal(plan.bytes, 23 * 2 ** 30);
   for (const part of ['power state: runs', 'disk of the image: 20Gi, claim moved-web-root of StorageClass ceph', 'volume data: 3Gi', 'flavor m1.small: 1 CPUs, 2048Mi', 'MAC address', 'fixed address', 'security group default', 'keypair key', source.server.id]) assert.ok(plan.kept.some((line) => line.includes(part)), `${part} in ${plan.kept.join('\n')}`);
+});
+
+test('brings one floating address along, of those that a pool has', async () => {
+  const source = await given();
+  const floating = ['203.0.113.5', '203.0.113.6', '203.0.113.7'].map((address) => ({ id: address, name: '', description: '', tags: [], revision: 1, address, networkId: 'public', status: 'ACTIVE', projectId: '' }));
+  const withFloating = { ...source, interfaces: source.interfaces.map((one) => ({ ...one, floating })) };
+  const said = (hasFloating: PlanGround['hasFloating']): readonly (readonly string[])[] => {
+    const { kept, changed } = planOf('web', withFloating, { ...ground, hasFloating });
+    return [kept, changed].map((lines) => lines.filter((line) => line.startsWith('floating')).map((line) => line.replace(/^floating address (\S+): .*/, '$1')));
+  };
+  assert.deepEqual(said(() => false), [[], ['203.0.113.5', '203.0.113.6', '203.0.113.7']]);
+  assert.deepEqual(said((address) => address !== '203.0.113.5'), [['203.0.113.6'], ['203.0.113.5', '203.0.113.7']]);
 });
 
 test('names what cannot be, each by what would have to be done', async () => {
@@ -46,6 +58,7 @@ test('names what cannot be, each by what would have to be done', async () => {
     ['no default class', source, { classOf: () => undefined }, /no StorageClass is the default; name one in storageClassName/],
     ['no such class', source, { hasClass: () => false }, /there is no StorageClass ceph/],
     ['no such type', source, { spec: { ...spec, map: { flavors: { 'm1.small': 'small' } } }, hasType: () => false }, /no InstanceType small/],
+    ['without the key of its Ceph', source, { spec: { ...spec, ceph: { monitors: ['10.0.0.1'], secret: 'ceph-key' } }, hasCephKey: false }, /volume data: there is no Secret ceph-key with the keys user and key/],
     ['a claim of others', source, { takenClaims: (name) => name === 'moved-web-root' }, /claim moved-web-root already|PersistentVolumeClaim moved-web-root already/],
     ['no pool', source, { hasPool: () => false }, new RegExp(`no IPPool shows subnet.*map.networks.${first?.network?.name}: default`)],
   ];

@@ -1,6 +1,7 @@
 import { MOST_DISKS, type OpenStackMigrationSpec, type ServerPlan } from '../../api/open-stack-migration.ts';
 import { formatBytes } from '../../base/quantity.ts';
 import { securityGroupProblem } from '../../openstack/counterparts.ts';
+import type { Volume } from '../../openstack/volume/port.ts';
 import { hasPassingDisks, type SourceInterface, type SourceServer } from './source-server.ts';
 
 /** What of this cluster a plan depends on. */
@@ -12,12 +13,16 @@ export interface PlanGround {
   readonly hasType: (instanceType: string) => boolean;
   /** Whether addresses of a subnet can be had here. */
   readonly hasPool: (subnetId: string) => boolean;
+  /** Whether a pool is there for floating addresses, and this is one of them. */
+  readonly hasFloating: (address: string) => boolean;
   /** Names of keypairs and ids of security groups that are mirrored. */
   readonly hasKey: (name: string) => boolean;
   readonly hasPolicy: (groupId: string) => boolean;
   /** Whether the network holds machines to policies. */
   readonly hasEnforcement: boolean;
   readonly takenClaims: (name: string) => boolean;
+  /** Whether the Secret of spec.ceph is there, with all its keys. */
+  readonly hasCephKey: boolean;
 }
 
 /** Of image data through Glance and over a network of one gigabit. */
@@ -50,6 +55,16 @@ export function keepsAddress({ network }: SourceInterface, { map }: OpenStackMig
   return map?.networks?.[network?.name ?? ''] !== 'default';
 }
 
+/** Whether a volume is read where it is, and not as an image. */
+export function isInCeph({ ceph }: OpenStackMigrationSpec, volume: Pick<Volume, 'type'> | undefined): boolean {
+  return volume !== undefined && ceph !== undefined && (ceph.volumeTypes === undefined || ceph.volumeTypes.includes(volume.type ?? ''));
+}
+
+/** The floating address that can come along: a machine has one. */
+export function comingAddress({ floating }: SourceInterface, hasFloating: PlanGround['hasFloating']): SourceInterface['floating'][number] | undefined {
+  return floating.find(({ address }) => hasFloating(address));
+}
+
 function sayState({ kept, impossible }: Lines, { server: { status, task, locked, lockedReason } }: SourceServer): void {
   if (task !== undefined) impossible.push(`the cloud is at it (${task}): it is looked at again`);
   else if (status !== 'ACTIVE' && status !== 'SHUTOFF') impossible.push(`the server is ${status}: start or stop it first`);
@@ -57,7 +72,7 @@ function sayState({ kept, impossible }: Lines, { server: { status, task, locked,
   if (locked) impossible.push(`the server is locked${lockedReason === undefined ? '' : ` (${lockedReason})`}: unlock it first`);
 }
 
-function sayDisks({ kept, changed, impossible }: Lines, source: SourceServer, { spec, classOf, hasClass, takenClaims }: PlanGround, name: string): void {
+function sayDisks({ kept, changed, impossible }: Lines, source: SourceServer, { spec, classOf, hasClass, takenClaims, hasCephKey }: PlanGround, name: string): void {
   if (source.disks.length === 0) impossible.push('it has no disk that could be moved');
   if (source.disks.length > MOST_DISKS) impossible.push(`it has ${source.disks.length} disks: a machine has ${MOST_DISKS} at most`);
   for (const { name: disk, volume, sizeBytes } of source.disks) {
@@ -69,7 +84,8 @@ function sayDisks({ kept, changed, impossible }: Lines, source: SourceServer, { 
     if (takenClaims(claimName(name, disk))) impossible.push(`${title}: there is a PersistentVolumeClaim ${claimName(name, disk)} already, which is not of this migration`);
     if (storage === undefined) impossible.push(`${title}: no StorageClass is the default; name one in storageClassName${volume?.type === undefined ? '' : ` or map.volumeTypes.${volume.type}`}`);
     else if (!hasClass(storage)) impossible.push(`${title}: there is no StorageClass ${storage}`);
-    else kept.push(`${title}: ${formatBytes(sizeBytes)}, claim ${claimName(name, disk)} of StorageClass ${storage} (${spec.volumeMode ?? 'Filesystem'})`);
+    else kept.push(`${title}: ${formatBytes(sizeBytes)}, claim ${claimName(name, disk)} of StorageClass ${storage} (${spec.volumeMode ?? 'Filesystem'})${isInCeph(spec, volume) ? ', read from Ceph' : ''}`);
+    if (isInCeph(spec, volume) && !hasCephKey) impossible.push(`${title}: there is no Secret ${spec.ceph?.secret} with the keys user and key, by which it could be read from Ceph`);
   }
   if (hasPassingDisks(source)) changed.push('ephemeral disk and swap of the flavor: not here; the cloud lets nobody copy them');
 }
@@ -81,20 +97,22 @@ function saySize({ kept, impossible }: Lines, { size, flavorName }: SourceServer
   else kept.push(mapped === undefined ? `flavor ${flavorName}: ${size?.vcpus} CPUs, ${size?.memoryMiB}Mi` : `flavor ${flavorName}: InstanceType ${mapped}`);
 }
 
-function sayNetwork({ kept, changed, impossible }: Lines, { interfaces }: SourceServer, { spec, hasPool }: PlanGround): void {
+function sayNetwork({ kept, changed, impossible }: Lines, { interfaces }: SourceServer, { spec, hasPool, hasFloating }: PlanGround): void {
   const [first, ...others] = interfaces;
   if (first === undefined) changed.push('interfaces: none there, one here');
   for (const { port, network } of others) changed.push(`interface ${port.macAddress} on network ${network?.name ?? port.networkId}: not here; a machine has one interface`);
   if (first === undefined) return;
   kept.push(`MAC address ${first.port.macAddress}`);
   const { fixed, network, port, floating } = first;
+  const comes = comingAddress(first, hasFloating);
   const title = network?.name ?? port.networkId;
   if (fixed === undefined) changed.push(`address: none of IPv4 on network ${title}; it gets one of the cluster's pools`);
   else if (!keepsAddress(first, spec)) changed.push(`fixed address ${fixed.address}: another one, of the cluster's pools, as network ${title} is mapped to default`);
   else if (fixed.subnet === undefined || !hasPool(fixed.subnet.id)) impossible.push(`fixed address ${fixed.address}: no IPPool shows subnet ${fixed.subnet?.name || fixed.subnet?.cidr || 'unknown'}, as the tenant's problems tell; map.networks.${title}: default takes another address`);
   else kept.push(`fixed address ${fixed.address}`);
   for (const { address } of port.addresses.filter((one) => one.address.includes(':'))) changed.push(`address ${address}: not here; machines have IPv4`);
-  for (const { address } of floating) changed.push(`floating address ${address}: stays with the port in the cloud; an external address of a Service, or a load balancer, leads here`);
+  if (comes !== undefined) kept.push(`floating address ${comes.address}: taken from the port in the cloud, and the machine's from then on`);
+  for (const { address } of floating.filter((one) => one !== comes)) changed.push(`floating address ${address}: stays with the port in the cloud; ${comes === undefined ? 'with an IPPool of assignmentMode: Manual that has it, it would come along' : 'a machine has one'}`);
   for (const pair of port.allowedPairs) changed.push(`allowed address pair ${pair.address}: not here`);
 }
 

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { DiskMigration, ServerMigration } from '../../api/open-stack-migration.ts';
 import { keyFor } from '../../kube/object.ts';
-import { claimName, planOf, type PlanGround } from './plan.ts';
+import { claimName, isInCeph, planOf, type PlanGround } from './plan.ts';
 import { sourceServer, type SourceServer } from './source-server.ts';
 import { entered, waiting, type StepContext, type Stepped } from './step.ts';
 
@@ -31,7 +31,7 @@ export function sourceOf(name: string, { state, index, vms, migration, tenant }:
 function disksOf(machine: string, { disks }: SourceServer, ground: PlanGround): DiskMigration[] {
   return disks.map(({ name, volume, sizeBytes }) => {
     const storageClassName = ground.classOf(volume?.type);
-    return { name, claim: claimName(machine, name), sizeBytes, pass: 1, step: 'Waiting', ...(volume === undefined ? {} : { volume: volume.id }), ...(storageClassName === undefined ? {} : { storageClassName }) };
+    return { name, claim: claimName(machine, name), sizeBytes, pass: 1, step: 'Waiting', ...(volume === undefined ? {} : { volume: volume.id, ...(isInCeph(ground.spec, volume) ? { readFrom: 'Ceph' as const } : {}) }), ...(storageClassName === undefined ? {} : { storageClassName }) };
   });
 }
 

@@ -1,13 +1,13 @@
 import { LABEL_VIRTUAL_MACHINE } from '../../api/group.ts';
 import type { ServerMigration } from '../../api/open-stack-migration.ts';
 import { LABEL_MOVED_FROM } from '../../api/open-stack-names.ts';
-import { isNotFound } from '../../kube/api-error.ts';
 import { pods } from '../../kube/core.ts';
 import { isDeleting } from '../../kube/object.ts';
 import { virtualMachines } from '../../kube/yadokari.ts';
 import { areCleared, clearDisks } from './disks.ts';
+import { giveFloatingBack } from './floating.ts';
 import { removeClaim, removeCopy } from './disk-move.ts';
-import { entered, waiting, type StepContext, type Stepped } from './step.ts';
+import { entered, missing, waiting, type StepContext, type Stepped } from './step.ts';
 
 /**
  * The machine here ends before the server starts: the two have one address, and the same disks. What the machine has
@@ -18,6 +18,7 @@ export async function goBack(server: ServerMigration, context: StepContext, sign
   const copies = await Promise.all((server.disks ?? []).map((disk) => removeCopy(disk, context, signal)));
   const cleared = await clearDisks(server, context, signal);
   if (!copies.every(Boolean) || !areCleared(cleared)) return waiting(cleared, 'what was copied is removed from the cloud');
+  if (cleared.floating !== undefined) return { server: await giveFloatingBack(cleared, context, signal), againMs: 0 };
   if (server.stoppedAt !== undefined && !await startSource(server, context, signal)) return waiting(cleared, 'the server starts in the cloud');
   const { disks: _disks, ran: _ran, stoppedAt: _stopped, readyAt: _ready, darkSeconds: _dark, ...rest } = cleared;
   if (server.readyAt !== undefined) return entered(rest, 'RolledBack', context.clock);
@@ -47,8 +48,4 @@ async function startSource({ id = '', ran }: ServerMigration, { cloud: { compute
   if (ran !== true || source.status === 'ACTIVE') return true;
   if (source.status === 'SHUTOFF' && source.task === undefined) await compute.act(id, { kind: 'start' }, signal);
   return false;
-}
-
-function missing(error: unknown): undefined {
-  if (!isNotFound(error)) throw error;
 }

@@ -7,6 +7,7 @@ import { keyFor } from '../../kube/object.ts';
 import { virtualMachines, type VirtualMachine } from '../../kube/yadokari.ts';
 import { tidyDisks } from './disks.ts';
 import { removeCopy } from './disk-move.ts';
+import { takeFloating } from './floating.ts';
 import { keepObjects } from './kept-objects.ts';
 import { machineOf } from './machine.ts';
 import { sourceServer } from './source-server.ts';
@@ -22,7 +23,9 @@ export async function start(server: ServerMigration, context: StepContext, signa
   await Promise.all((server.disks ?? []).map((disk) => removeCopy(disk, context, signal)));
   if (vm === undefined || vm.metadata.labels?.[LABEL_MOVED_FROM] !== server.id) {
     if (vm !== undefined && vm.spec.provider?.openstack?.server !== server.id) throw new MigrationError('NameTaken', `there is a VirtualMachine ${server.name} now that does not show the server: delete it, or set rollback`);
-    return waiting(server, vm === undefined ? await make(server, context, signal) : 'the mirror lets go of the server', DARK_MS);
+    if (vm !== undefined) return waiting(server, 'the mirror lets go of the server', DARK_MS);
+    const taken = await takeFloating(server, context, signal);
+    return waiting(taken, await make(taken, context, signal), DARK_MS);
   }
   const isReady = server.ran === false || isTrue(vm.status?.conditions, 'Ready');
   if (!isReady) return waiting(await tidyDisks(server, context, signal), `the machine here is ${sayOf(vm)}`, DARK_MS);

@@ -2,6 +2,7 @@ import type { DiskMigration, ServerMigration, ServerPhase } from '../../api/open
 import type { Clock } from '../../base/clock.ts';
 import { YadoError } from '../../base/errors.ts';
 import { timestamp } from '../../kube/conditions.ts';
+import { isNotFound } from '../../kube/api-error.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import type { PersistentVolumeClaim, Pod } from '../../kube/core.ts';
 import type { EventNote } from '../../kube/event-recorder.ts';
@@ -62,15 +63,20 @@ export function waiting(server: ServerMigration, message: string, againMs = SOON
 
 /** Begins another pass of copies, after one that has begun. */
 export function nextPass(disks: readonly DiskMigration[] = []): DiskMigration[] {
-  return disks.map(({ copiedBytes: _copied, writtenBytes: _written, ...disk }) => ({ ...disk, pass: disk.step === 'Waiting' ? disk.pass : disk.pass + 1, step: 'Waiting' }));
+  return disks.map(({ copiedBytes: _copied, writtenBytes: _written, forgotten: _forgotten, ...disk }) => ({ ...disk, pass: disk.step === 'Waiting' ? disk.pass : disk.pass + 1, step: 'Waiting' }));
 }
 
 /** Of what the cloud has of a disk's copy, so that it is found again by whoever did not see it made; never again after the server went back, and has written since. */
-export function exportName(context: StepContext, server: ServerMigration, { name, pass }: DiskMigration): string {
-  return `${exportPrefix(context, server)}${name}-${server.attempt ?? 1}.${pass}`;
+export function exportName(context: StepContext, server: ServerMigration, { name, pass, forgotten = 0 }: DiskMigration): string {
+  return `${exportPrefix(context, server)}${name}-${server.attempt ?? 1}.${pass}${forgotten === 0 ? '' : `.${forgotten}`}`;
 }
 
 /** Of the names of all that the cloud has of a server's copies. */
 export function exportPrefix({ migration: { metadata: { uid = '' } } }: StepContext, { id = '' }: ServerMigration): string {
   return `${EXPORT_PREFIX}-${uid.slice(0, 8)}-${id}-`;
+}
+
+/** For `catch`: undefined instead of what is not there. */
+export function missing(error: unknown): undefined {
+  if (!isNotFound(error)) throw error;
 }

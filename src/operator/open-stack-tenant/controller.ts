@@ -238,9 +238,9 @@ export class OpenStackTenantReconciler {
     return (this.#context.informers.subnets.list() as readonly IPPool[]).filter((pool) => pool.spec.disabled !== true && tenantKeysOf(pool).length === 0);
   }
 
-  /** Where pods and machines here have their addresses, but for those that machines have brought along. */
+  /** Where pods and machines here have their addresses, but for those that machines have brought along, and for floating ones. */
   #networks(): readonly string[] {
-    return this.#ownPools().filter(({ metadata: { labels }, spec }) => labels?.[LABEL_KEPT] === undefined && !spec.cidr.includes(':')).map(({ spec }) => spec.cidr).sort();
+    return this.#ownPools().filter(({ metadata: { labels }, spec }) => labels?.[LABEL_KEPT] === undefined && spec.assignmentMode !== 'Manual' && !spec.cidr.includes(':')).map(({ spec }) => spec.cidr).sort();
   }
 
   async #ofServices(signal: AbortSignal): Promise<readonly ReservedRange[]> {

@@ -15,6 +15,8 @@ export interface GuestPlan {
   readonly networks?: readonly string[];
   /** Starts from a new volume with the image's content, of so many GiB, instead of a disk on the host. */
   readonly volumeGiB?: number;
+  /** Starts from this volume instead, whose content boots. */
+  readonly volume?: string;
   readonly metadata?: Readonly<Record<string, string>>;
   readonly keyName?: string;
   readonly userData?: string;
@@ -29,10 +31,9 @@ export async function uploadGuestDisk(admin: OpenStackApi, disk: string, name = 
 }
 
 /** A server that is a real guest; its id once it is active, which is before it has booted. */
-export async function makeGuest(api: OpenStackApi, { name, flavor, image, networks = [], volumeGiB, metadata = {}, keyName, userData }: GuestPlan): Promise<string> {
-  const disk = volumeGiB === undefined
-    ? { imageRef: image }
-    : { block_device_mapping_v2: [{ boot_index: 0, uuid: image, source_type: 'image', destination_type: 'volume', volume_size: volumeGiB, delete_on_termination: true }] };
+export async function makeGuest(api: OpenStackApi, { name, flavor, image, networks = [], volumeGiB, volume, metadata = {}, keyName, userData }: GuestPlan): Promise<string> {
+  const source = volume !== undefined ? { uuid: volume, source_type: 'volume' } : volumeGiB === undefined ? undefined : { uuid: image, source_type: 'image', volume_size: volumeGiB };
+  const disk = source === undefined ? { imageRef: image } : { block_device_mapping_v2: [{ boot_index: 0, destination_type: 'volume', delete_on_termination: true, ...source }] };
   const told = { ...(keyName === undefined ? {} : { key_name: keyName }), ...(userData === undefined ? {} : { user_data: Buffer.from(userData).toString('base64') }) };
   const id = await requestServer(api, { name, flavorRef: flavor, availability_zone: zones.libvirt, networks: networks.length === 0 ? 'none' : networks.map((uuid) => ({ uuid })), metadata, ...disk, ...told });
   await serverBecomes(api, id, 'ACTIVE');

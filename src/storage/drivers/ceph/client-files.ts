@@ -4,8 +4,13 @@ import { monHostOf, type CephSettings, type CephUser } from './settings.ts';
 
 /** What programs of Ceph read: where the cluster is, how long they look for it, and where they can be asked. */
 export async function writeConf(folder: string, settings: CephSettings, adminSocket = ''): Promise<string> {
+  return write(folder, 'ceph.conf', confOf(settings, adminSocket));
+}
+
+/** The same, for whoever writes it where it is read. */
+export function confOf(settings: Pick<CephSettings, 'monitors'>, adminSocket = ''): string {
   const options = { mon_host: monHostOf(settings), client_mount_timeout: '10', log_file: '', admin_socket: adminSocket, pid_file: '' };
-  return write(folder, 'ceph.conf', `[global]\n${Object.entries(options).map(([name, value]) => `${name} = ${value}\n`).join('')}`);
+  return `[global]\n${Object.entries(options).map(([name, value]) => `${name} = ${value}\n`).join('')}`;
 }
 
 /** For nobody else to read. */

@@ -191,6 +191,17 @@ class Calls:
         with self.rbd().Image(io, name, read_only=True) as image:
             return [one["addr"] for one in image.watchers_list()]
 
+    def changed_ranges(self, io, name, since, **_):
+        found = []
+        def note(offset, length, exists):
+            if found and found[-1][0] + found[-1][1] == offset:
+                found[-1][1] += length
+            else:
+                found.append([offset, length])
+        with self.rbd().Image(io, name, read_only=True) as image:
+            image.diff_iterate(0, image.size(), since, note, include_parent=True, whole_object=True)
+        return found
+
     def create_image(self, io, name, sizeBytes, **_):
         self.rbd().RBD().create(io, name, sizeBytes, old_format=False)
 

@@ -1,3 +1,4 @@
+import { CEPH_MONITOR, CEPH_NAME } from '../../../api/ceph-fields.ts';
 import { StorageError } from '../../port.ts';
 
 /** Where a cluster of Ceph is, and what of it is ours. */
@@ -21,8 +22,8 @@ export interface CephUser {
   readonly key: string;
 }
 
-const MONITOR = /^(v[12]:)?(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9][-.A-Za-z0-9]*)(:[0-9]{1,5})?$/;
-const NAME = /^[A-Za-z0-9_][-.A-Za-z0-9_]*$/;
+const MONITOR = new RegExp(CEPH_MONITOR);
+const NAME = new RegExp(CEPH_NAME);
 const NAMES = ['pool', 'namespace', 'filesystem', 'group'] as const;
 
 /** Settings of which these are there too. Throws InvalidRequest, which names the field, its value and what is allowed. */

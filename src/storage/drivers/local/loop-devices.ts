@@ -1,10 +1,13 @@
 import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { run } from '../../../base/process.ts';
 
-/** Files as block devices of this node. What the kernel knows is all that is known: nothing is kept in between. */
+/** Files as block devices of this node. What the kernel knows is all that is known: what is kept in between only saves looking for it. */
 export class LoopDevices {
   /** Files whose file systems hold still for this process. */
   readonly #still = new Set<string>();
+  /** Of files that this process has attached: the device, and the kernel's number for this use of it, which no other ever has. */
+  readonly #uses = new Map<string, { readonly device: string; readonly sequence: string }>();
 
   /** Devices of the file, whatever it is called elsewhere. */
   async of(file: string): Promise<readonly string[]> {
@@ -12,12 +15,17 @@ export class LoopDevices {
   }
 
   async attach(file: string, readOnly: boolean): Promise<string> {
+    const use = this.#uses.get(file);
+    if (use !== undefined && await sequenceOf(use.device) === use.sequence) return use.device;
     const [known] = await this.of(file);
-    if (known !== undefined) return known;
-    return (await run('losetup', ['--find', '--show', '--direct-io=on', ...(readOnly ? ['--read-only'] : []), file])).trim();
+    const device = known ?? (await run('losetup', ['--find', '--show', '--direct-io=on', ...(readOnly ? ['--read-only'] : []), file])).trim();
+    const sequence = await sequenceOf(device);
+    if (sequence !== undefined) this.#uses.set(file, { device, sequence });
+    return device;
   }
 
   async detach(file: string): Promise<void> {
+    this.#uses.delete(file);
     for (const device of await this.of(file)) await run('losetup', ['--detach', device]);
   }
 
@@ -52,6 +60,11 @@ export class LoopDevices {
     const [device] = await this.of(file);
     return device === undefined ? undefined : mountOf(device);
   }
+}
+
+/** Undefined before Linux 5.15. */
+async function sequenceOf(device: string): Promise<string | undefined> {
+  return readFile(`/sys/block/${basename(device)}/diskseq`, 'utf8').catch(() => undefined);
 }
 
 /** One of the places where the device is mounted. */
