@@ -21,7 +21,7 @@ import { readRecord, type ClusterRecord } from '../local/record.ts';
 import { up } from '../local/up.ts';
 import { withClusterOptions, type ClusterOptions } from './cluster-options.ts';
 import { userKubeconfig, type CliContext } from './context.ts';
-import { append, appendChoice, countOfNodes } from './option-values.ts';
+import { append, appendChoice, countOfNodes, seconds } from './option-values.ts';
 import { bridgePlugins, type CniChoice } from '../local/node/foreign-cni.ts';
 
 /** Options of every command that brings a cluster up. */
@@ -37,6 +37,7 @@ export interface LaunchOptions extends ClusterOptions {
   readonly storage: readonly StorageKind[];
   readonly kubeconfig?: string | false;
   readonly packages: boolean;
+  readonly timeout: number;
 }
 
 export function withLaunchOptions(command: Command): Command {
@@ -52,7 +53,8 @@ export function withLaunchOptions(command: Command): Command {
     .addOption(new Option('--storage <kind>', 'volumes of this kind; repeatable. local: files of the nodes; nfs, ceph: where the StorageBackend of that name says').argParser(appendChoice(storageKinds)).default([], 'none'))
     .option('--kubeconfig <file>', 'kubeconfig that gets the context (default: as kubectl chooses)')
     .option('--no-kubeconfig', 'leave kubeconfigs alone')
-    .option('--no-packages', 'do not install missing Debian packages');
+    .option('--no-packages', 'do not install missing Debian packages')
+    .option('--timeout <seconds>', 'how long its nodes may take to be ready', seconds, 120);
 }
 
 export interface LaunchWishes {
@@ -116,7 +118,7 @@ async function launch(options: LaunchOptions, context: CliContext, { imports = n
       ...(kubeconfig === undefined ? {} : { userKubeconfig: kubeconfig }),
     },
     supervisor: [nodeExecutable, '--max-semi-space-size=1', ownProgram ?? root('src/bin/yado.ts'), 'supervise', '--name', options.name, '--state-root', options.stateRoot],
-    environment, progress, signal,
+    environment, progress, signal, timeoutMs: options.timeout * 1000,
     ...(onStarted === undefined ? {} : { onStarted }),
   });
   if (helm !== undefined) await installChart({ helm, chart: root('deploy/helm/yadokari'), kubeconfig: kubeconfigPath(layout, 'admin'), values: [], environment, progress, signal });

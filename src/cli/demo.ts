@@ -2,7 +2,7 @@ import http from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf, YadoError } from '../base/errors.ts';
 import type { Progress } from '../base/progress.ts';
-import { isNotFound } from '../kube/api-error.ts';
+import { isNotFound, isRefused } from '../kube/api-error.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { conditionOf } from '../kube/conditions.ts';
 import { persistentVolumeClaims, type Condition } from '../kube/core.ts';
@@ -59,10 +59,15 @@ export class Demo {
   }
 
   async apply(): Promise<void> {
-    const { client, objects, progress, signal } = this.#options;
+    const { objects, progress, signal } = this.#options;
     for (const object of objects) {
-      const { kind, apiVersion: _version, ...rest } = this.#placed(object);
-      await client.apply(resourceOf(kind), { ...rest, metadata: { ...rest.metadata, namespace: DEMO_NAMESPACE } }, { fieldManager: 'yado', signal });
+      const placed = this.#placed(object);
+      await this.#applyOne(placed).catch(async (error: unknown) => {
+        // The spec of a Pod is fixed: one that an earlier demo left may have another, or another node.
+        if (placed.kind !== 'Pod' || !isRefused(error)) throw error;
+        await this.#removeOne(placed);
+        await this.#applyOne(placed);
+      });
     }
     await progress.step(`Waiting for ${this.#workloads.map(titleOf).join(' and ')}`, async (step) => {
       const readyMs = this.#options.readyMs ?? 180_000;
@@ -121,12 +126,19 @@ export class Demo {
 
   /** Removes the example's objects and waits until they are gone. */
   async remove(): Promise<void> {
-    const { client, objects, signal } = this.#options;
-    for (const { kind, metadata: { name } } of objects.toReversed()) {
-      const ref = { name, namespace: DEMO_NAMESPACE };
-      await client.delete(resourceOf(kind), ref, { signal }).catch(ignoreMissing);
-      while (await client.get(resourceOf(kind), ref, signal).then(() => true, ignoreMissing)) await delay(100, undefined, { signal });
-    }
+    for (const object of this.#options.objects.toReversed()) await this.#removeOne(object);
+  }
+
+  async #applyOne({ kind, apiVersion: _version, ...rest }: KubeObject): Promise<void> {
+    const { client, signal } = this.#options;
+    await client.apply(resourceOf(kind), { ...rest, metadata: { ...rest.metadata, namespace: DEMO_NAMESPACE } }, { fieldManager: 'yado', signal });
+  }
+
+  async #removeOne({ kind, metadata: { name } }: KubeObject): Promise<void> {
+    const { client, signal } = this.#options;
+    const ref = { name, namespace: DEMO_NAMESPACE };
+    await client.delete(resourceOf(kind), ref, { signal }).catch(ignoreMissing);
+    while (await client.get(resourceOf(kind), ref, signal).then(() => true, ignoreMissing)) await delay(100, undefined, { signal });
   }
 
   async #failure(what: string, suspects: readonly Workload[]): Promise<DemoFailedError> {

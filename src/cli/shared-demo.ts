@@ -22,8 +22,8 @@ type Rows = readonly (readonly string[])[];
 const STEP_MS = 180_000;
 const LOOK_MS = 500;
 const HELD_SECONDS = 6;
-/** Larger than the claim. */
-const FILL_MIB = 100;
+/** Much larger than the claim: what is over it is noticed some seconds late. */
+const FILL_MIB = 200;
 const GROWN = '96Mi';
 const GROWN_BYTES = 96 * 2 ** 20;
 const namespaced = (name: string) => ({ name, namespace: DEMO_NAMESPACE });

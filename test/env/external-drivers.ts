@@ -1,6 +1,6 @@
 /** What Kubernetes' own storage tests are told of a driver: https://github.com/kubernetes/kubernetes/tree/v1.34.4/test/e2e/storage/external */
 export interface ExternalDriver {
-  readonly name: 'local' | 'rbd' | 'cephfs';
+  readonly name: 'local' | 'rbd' | 'cephfs' | 'nfs';
   /** As in the file that `-storage.testdriver` names. */
   readonly definition: object;
   /** What these tests find that a person knows of, by a part of the test's name: why it cannot pass here. */
@@ -36,6 +36,14 @@ export const externalDrivers: readonly ExternalDriver[] = [
   {
     name: 'cephfs',
     definition: definition('ceph.cephfs.csi.yadokari.dev', 'ceph-files', {
+      SupportedSizeRange: { Min: '300Mi' }, SupportedFsType: types(''), RequiredAccessModes: ['ReadWriteMany'],
+      Capabilities: { ...both, RWX: true, capReadOnlyMany: true, multiplePVsSameID: true },
+    }),
+    known: {},
+  },
+  {
+    name: 'nfs',
+    definition: definition('nfs.csi.yadokari.dev', 'nfs', {
       SupportedSizeRange: { Min: '300Mi' }, SupportedFsType: types(''), RequiredAccessModes: ['ReadWriteMany'],
       Capabilities: { ...both, RWX: true, capReadOnlyMany: true, multiplePVsSameID: true },
     }),

@@ -49,14 +49,24 @@ export async function kernelGuestImage(more: readonly string[] = []): Promise<st
   });
 }
 
+export interface GuestRunOptions {
+  readonly memoryMiB: number;
+  readonly timeoutMs: number;
+  /** Default 1. Under more of them Node.js now and then ends in the middle. */
+  readonly processors?: number;
+  /** Modules that are there when they are asked for. */
+  readonly more?: readonly string[];
+  readonly onOutput?: (text: string) => void;
+}
+
 export interface GuestRun {
   readonly exitCode: number | undefined;
   readonly output: string;
 }
 
 /** Runs a shell command on this machine's files under Debian's own kernel, emulated, and returns what it prints. It has no network but its own. */
-export async function runUnderDebianKernel(command: string, { memoryMiB, timeoutMs, onOutput }: { readonly memoryMiB: number; readonly timeoutMs: number; readonly onOutput?: (text: string) => void }): Promise<GuestRun> {
-  const words = ['--pdeathsig', 'KILL', '--', 'unshare', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', 'sh', '-ec', guestScript(command, memoryMiB), await kernelGuestImage()];
+export async function runUnderDebianKernel(command: string, { memoryMiB, timeoutMs, processors = 1, more, onOutput }: GuestRunOptions): Promise<GuestRun> {
+  const words = ['--pdeathsig', 'KILL', '--', 'unshare', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', 'sh', '-ec', guestScript(command, memoryMiB, { processors }), await kernelGuestImage(more)];
   const child = spawn('setpriv', words, { stdio: ['ignore', 'pipe', 'inherit'], timeout: timeoutMs, killSignal: 'SIGKILL' });
   let output = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -68,8 +78,11 @@ export async function runUnderDebianKernel(command: string, { memoryMiB, timeout
   return { exitCode: code === undefined ? undefined : Number(code), output };
 }
 
-/** All files are in memory; both programs end with the shell, which ends with QEMU. With what else the machine has; `$0` is the image. */
-export function guestScript(command: string, memoryMiB: number, more = '-smp 2'): string {
+/**
+ * All files are in memory; both programs end with the shell, which ends with QEMU. With what else the machine has; `$0` is
+ * the image. By default with one processor: what V8 writes as code on one that is emulated is now and then not what another runs.
+ */
+export function guestScript(command: string, memoryMiB: number, { processors = 1, devices = '' }: { readonly processors?: number; readonly devices?: string } = {}): string {
   const line = `${guestCommandLine.replace('quiet ', 'quiet rootfstype=ramfs ')} -- ${Buffer.from(command).toString('base64')}`;
   return `
 mount -t tmpfs run /run
@@ -77,8 +90,8 @@ mkdir /run/root && mount --bind / /run/root
 cd /run && tar -xf "$0"
 /usr/lib/qemu/virtiofsd --socket-path=/run/fs.sock -o source=/run/root -o cache=always -o sandbox=namespace -f >virtiofsd.log 2>&1 &
 while [ ! -S fs.sock ]; do kill -0 $! || { cat virtiofsd.log >&2; exit 1; }; sleep 0.05; done
-qemu-system-x86_64 -accel tcg,thread=multi,tb-size=256 -machine pc,memory-backend=memory -cpu max -m ${memoryMiB} \\
+qemu-system-x86_64 -accel tcg,thread=multi,tb-size=256 -machine pc,memory-backend=memory -smp ${processors} -cpu max -m ${memoryMiB} \\
   -object memory-backend-memfd,id=memory,size=${memoryMiB}M,share=on -nodefaults -no-user-config -display none -no-reboot \\
   -kernel vmlinuz -initrd initrd.img -append '${line}' -serial stdio \\
-  -chardev socket,id=fs,path=/run/fs.sock -device vhost-user-fs-pci,chardev=fs,tag=root ${more}`;
+  -chardev socket,id=fs,path=/run/fs.sock -device vhost-user-fs-pci,chardev=fs,tag=root ${devices}`;
 }

@@ -5,6 +5,7 @@ import { silentProgress } from '../../src/base/progress.ts';
 import { run } from '../../src/base/process.ts';
 import { defaultCacheRoot } from '../../src/local/layout.ts';
 import { ensureExtraProgram } from '../../src/local/toolchain/toolchain.ts';
+import { lackOfNfsClient } from '../../src/storage/drivers/nfs/nfs-client.ts';
 import { startTestCluster, type TestCluster } from '../env/cluster.ts';
 import { externalDrivers } from '../env/external-drivers.ts';
 import { externalImages } from '../env/external-images.ts';
@@ -16,6 +17,9 @@ const yado = join(root, 'src/bin/yado.ts');
 const chosen = process.env['YADO_EXTERNAL_DRIVERS']?.split(',');
 const focus = process.env['YADO_EXTERNAL_FOCUS'];
 const timeout = process.env['YADO_EXTERNAL_TIMEOUT'];
+const noNfs = await lackOfNfsClient();
+const reasonToSkip = (name: string): string | false => (chosen?.includes(name) === false ? 'not chosen' : name === 'nfs' && noNfs !== undefined ? noNfs : false);
+const wanted = externalDrivers.filter(({ name }) => reasonToSkip(name) === false).map(({ name }) => name);
 /** Features that the drivers have. */
 const LABELS = 'Feature: isSubsetOf {VolumeSnapshotDataSource, VolumeSourceXFS} && FeatureGate: isEmpty && !Slow && !Serial && !Disruptive';
 
@@ -28,15 +32,15 @@ describe('the external storage tests of Kubernetes', { timeout: 4 * 3_600_000, c
     const building = { modules: join(root, 'deploy/toolchain'), cache: defaultCacheRoot, environment: process.env, progress: silentProgress };
     program = await ensureExtraProgram('e2e.test', building);
     const images = await externalImages(await ensureExtraProgram('agnhost', building), join(defaultCacheRoot, 'images'));
-    cluster = await startTestCluster({ name: 'external', storage: ['local'], images: [images] });
-    if (externalDrivers.some(({ name }) => name !== 'local' && chosen?.includes(name) !== false)) {
-      await run(process.execPath, [yado, 'storage', 'add', 'ceph', '--name', cluster.status.name, '--state-root', cluster.folder], { timeoutMs: 600_000 });
+    cluster = await startTestCluster({ name: 'external', storage: ['local'], images: [images], timeout: 1200 });
+    for (const [server, drivers] of Object.entries({ ceph: ['rbd', 'cephfs'], nfs: ['nfs'] })) {
+      if (wanted.some((name) => drivers.includes(name))) await run(process.execPath, [yado, 'storage', 'add', server, '--name', cluster.status.name, '--state-root', cluster.folder], { timeoutMs: 1_200_000 });
     }
   });
   after(() => cluster?.[Symbol.asyncDispose]());
 
   for (const driver of externalDrivers) {
-    it(`pass for ${driver.name}, but for what is known`, { skip: chosen?.includes(driver.name) === false }, async () => {
+    it(`pass for ${driver.name}, but for what is known`, { skip: reasonToSkip(driver.name) }, async () => {
       const { passed, failed, skipped } = await runExternal({
         driver, program, kubeconfig: cluster.status.kubeconfig, binaries: dirname(cluster.kubectlPath), labels: LABELS, onProgress: (line) => console.log(`${driver.name}: ${line}`),
         ...(timeout === undefined ? {} : { timeout }),

@@ -44,7 +44,7 @@ describe('completion', { timeout: 30_000 }, () => {
   });
 
   it('offers the options of the command at hand, wherever other options stand', async () => {
-    assert.deepEqual(await offered('up', '--ti'), ['--tied']);
+    assert.deepEqual(await offered('up', '--tie'), ['--tied']);
     assert.deepEqual(await offered('down', '--ti'), []);
     assert.deepEqual(await offered('down', '--name', 'up', '--del'), ['--delete']);
   });

@@ -56,7 +56,7 @@ export async function cephFinding(): Promise<Finding> {
 /** Nothing that the product runs by itself needs it. */
 export async function drbdFinding(): Promise<Finding> {
   const version = await drbdVersion();
-  return ok('DRBD', `${version === undefined ? 'none in this kernel' : version}; only StorageBackends of kind drbd need it, whose drivers neither local clusters nor the chart run (docs/drbd.md)`);
+  return ok('DRBD', `${version === undefined ? 'none in this kernel' : version}; only StorageBackends of kind drbd need it, which local clusters cannot try out (docs/drbd.md)`);
 }
 
 const needed = ['cpu', 'cpuset', 'memory', 'pids'] as const;
