@@ -40,7 +40,7 @@ async function prepare(files: readonly string[]): Promise<NodeJS.ProcessEnv> {
     { name: 'qemu-system-common', purpose: "shows this machine's files to a guest", provides: ['/usr/lib/qemu/virtiofsd'] },
     // Nothing may be installed while nodes run, whose file systems lie on this machine's.
     ...cephPackages,
-    ...(files.some((file) => file.includes('openstack-mirror')) ? [...openStackPackages, openStackClientPackage] : []),
+    ...(files.some((file) => /openstack-mirror|soak\/openstack/.test(file)) ? [...openStackPackages, openStackClientPackage] : []),
   ];
   await ensurePackages({ progress, install: true, extra, environment: process.env });
   const building = { modules: join(root, 'deploy/toolchain'), cache: defaultCacheRoot, environment: process.env, progress };

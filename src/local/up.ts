@@ -100,7 +100,7 @@ async function launch(layout: ClusterLayout, options: UpOptions, step: ProgressS
     await Promise.race([followToReady(new ControlClient(layout), options, step, signal), dead]);
   } catch (error) {
     if (child.pid !== undefined && child.exitCode === null) child.kill('SIGTERM');
-    throw timeout.aborted ? new LocalError('StartTimeout', `The cluster was not ready in time; its logs are in ${layout.logs}.`, { cause: error }) : error;
+    throw timeout.aborted ? new LocalError('StartTimeout', `The cluster was not ready in time; its logs are in ${layout.logs}. A slow host may need a longer --timeout.`, { cause: error }) : error;
   }
   child.removeAllListeners();
   child.unref();

@@ -29,6 +29,7 @@ const refused: readonly (readonly [what: string, yaml: string, says: RegExp])[] 
   ['nothing to boot from', tinyMachine('m', { kernelBoot: undefined }), /nothing to boot from: give disks or kernelBoot/],
   ['a run strategy that does not exist', tinyMachine('m', { runStrategy: 'Sometimes' }), /Unsupported value: "Sometimes": supported values: "Always", "Halted", "Manual", "RerunOnFailure", "Once"/],
   ['an address that is none', tinyMachine('m', { network: { address: '10.244.0.999' } }), /address is 10\.244\.0\.999; it must be an IPv4 address/],
+  ['a floating address that is none', tinyMachine('m', { network: { floatingAddress: '203.0.113' } }), /floatingAddress is 203\.0\.113; it must be an IPv4 address such as 203\.0\.113\.7/],
   ['a multicast MAC address', tinyMachine('m', { network: { macAddress: '01:00:00:00:00:01' } }), /macAddress must be a unicast address/],
   ['user data twice', tinyMachine('m', { cloudInit: { userData: 'x', userDataSecret: { name: 'y' } } }), /userData or userDataSecret, not both/],
   ['user data in a place that does not exist', tinyMachine('m', { cloudInit: { source: 'Floppy' } }), /Unsupported value: "Floppy": supported values: "NoCloud", "ConfigDrive", "MetadataService"/],

@@ -57,7 +57,7 @@ describe('yado demo', { timeout: 1_200_000 }, () => {
     await until('nothing left', async () => (await tracesOf(plan, runs.layout)).length === 0 && !existsSync(runs.layout.root));
   });
 
-  it('ends in order at Ctrl-C, keeps its state, and works again on it', async () => {
+  it('ends in order at Ctrl-C, keeps its state, and works again on it, with another node', async () => {
     const { child, ended } = runs.start('demo');
     let seen = '';
     child.stdout?.on('data', (chunk: Buffer) => void (seen += chunk.toString()));
@@ -67,10 +67,10 @@ describe('yado demo', { timeout: 1_200_000 }, () => {
     await ended;
     assert.deepEqual(await tracesOf(plan, runs.layout), []);
     assert.ok(existsSync(runs.layout.record));
-    const again = runs.start('demo', '--once');
+    const again = runs.start('demo', '--once', '--nodes', '2');
     const result = await again.ended;
     assert.equal(result.code, 0, result.stderr);
-    assert.equal(rowsOf(result).kinds.length, 2, result.stdout);
+    assert.deepEqual(rowsOf(result).nodes, ['n1', 'n2'], result.stdout);
     assert.ok(!existsSync(runs.layout.root));
   });
 

@@ -163,6 +163,27 @@ describe('a machine that is a node', { timeout: 900_000 }, () => {
     await kubectl('delete', 'ypod', 'on-absent', 'on-plain', 'on-halted', '--wait=false');
   });
 
+  it('lets a Pod wait for a machine that is full, and says of what', async () => {
+    const rooms = [['memory', { containers: [shellContainer('sleep 9', { resources: { requests: { memory: '8Gi' } } })] }], ['cpu', { containers: [shellContainer('sleep 9', { resources: { requests: { cpu: '8' } } })] }]] as const;
+    for (const [what, spec] of rooms) {
+      await cluster.apply(NAMESPACE, object('Pod', `much-${what}`, { placement: { virtualMachine: { name: 'shell' } }, ...spec }));
+      await cluster.eventually(`much-${what} says why`, async () => {
+        const { status } = await cluster.client.get(yadoPods, { namespace: NAMESPACE, name: `much-${what}` });
+        const scheduled = conditionOf(status?.conditions, 'PodScheduled');
+        return scheduled?.reason === 'Unschedulable' && scheduled.message?.includes(`Insufficient ${what}`) === true;
+      }, 30_000, NAMESPACE);
+    }
+    // Bound past the scheduler the node itself refuses it.
+    await cluster.apply(NAMESPACE, inVm('forced', { nodeName: NODE, restartPolicy: 'Never', containers: [shellContainer('sleep 9', { resources: { requests: { memory: '8Gi' } } })] }));
+    const { status } = await cluster.eventually('forced is refused', async () => {
+      const found = await pod('forced');
+      return found.status?.phase === 'Failed' ? found : undefined;
+    }, 30_000, NAMESPACE);
+    assert.equal(status?.reason, 'OutOfmemory');
+    await kubectl('delete', 'ypod', 'much-memory', 'much-cpu', '--wait=false');
+    await kubectl('delete', 'pod', 'forced', '--wait=false');
+  });
+
   it('keeps containers running when the agent is killed, and knows them again', async () => {
     const before_ = startOf(await pod('web'));
     const host_ = (await node()).metadata.labels?.['yadokari.dev/host'] ?? '';

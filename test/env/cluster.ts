@@ -39,16 +39,18 @@ export interface TestClusterOptions {
   readonly images?: readonly string[];
   /** Kinds of volumes. Default: none. */
   readonly storage?: readonly string[];
+  /** Seconds that nodes have to be ready. Default: those of `yado up`. */
+  readonly timeout?: number;
 }
 
 /** Brings a cluster up that is tied to this process: it goes, with its state, when this process ends, however it ends. */
-export async function startTestCluster({ name, nodes = 2, chart = false, imports = [], images = [], storage = [] }: TestClusterOptions): Promise<TestCluster> {
+export async function startTestCluster({ name, nodes = 2, chart = false, imports = [], images = [], storage = [], timeout }: TestClusterOptions): Promise<TestCluster> {
   const folder = await mkdtemp(join(tmpdir(), 'yado-e2e-'));
   const cluster = `${name}-${process.pid}`;
   const place = ['--name', cluster, '--state-root', folder];
   const binaries = ready === undefined ? [] : ['--binaries', ready];
   const started = performance.now();
-  const up = spawn('setpriv', [...tied, yado, 'up', ...place, '--nodes', String(nodes), '--no-kubeconfig', '--tied', ...binaries, ...(chart ? ['--chart'] : []), ...imports.flatMap((file) => ['--import', file]), ...images.flatMap((file) => ['--image', file]), ...storage.flatMap((kind) => ['--storage', kind])], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const up = spawn('setpriv', [...tied, yado, 'up', ...place, '--nodes', String(nodes), '--no-kubeconfig', '--tied', ...binaries, ...(chart ? ['--chart'] : []), ...imports.flatMap((file) => ['--import', file]), ...images.flatMap((file) => ['--image', file]), ...storage.flatMap((kind) => ['--storage', kind]), ...(timeout === undefined ? [] : ['--timeout', String(timeout)])], { stdio: ['ignore', 'pipe', 'pipe'] });
   let said = '';
   for (const stream of [up.stdout, up.stderr]) stream.on('data', (chunk: Buffer) => { said = (said + chunk.toString('utf8')).slice(-20_000); });
   const ended = new Promise<void>((resolve) => up.once('close', () => resolve()));

@@ -19,6 +19,8 @@ export interface Difference {
 export type Names = readonly (readonly [string, string])[];
 
 const TIMES = /^(?:startTime|lastTransitionTime|lastProbeTime|startedAt|finishedAt)$/;
+/** What a kubelet on a busy host says of its own watch that is late, before it tries again; it is not about the pod. */
+const LATE_CACHE = /failed to sync (?:configmap|secret) cache: timed out waiting for the condition/;
 const KEYS = ['type', 'name', 'ip', 'mountPath', 'resourceName'] as const;
 
 /** Names, times, durations and ids in a text become placeholders. */
@@ -40,8 +42,9 @@ export function normalised({ status, events, logs }: Observation, names: Names):
   flatten(status, 'status', (path, value) => result.set(path, withoutNames(value, names)));
   // How often it has ended by now is a matter of time.
   for (const [path, value] of result) if (value === 'CrashLoopBackOff' && path.endsWith('.state.waiting.reason')) result.delete(path.replace('.state.waiting.reason', '.restartCount'));
-  for (const reason of new Set(events.map((event) => event.reason))) {
-    const said = events.filter((event) => event.reason === reason).map(({ type, fieldPath, message }) => `${type} ${fieldPath} ${withoutNames(message, names)}`);
+  const aboutThePod = events.filter(({ message }) => !LATE_CACHE.test(message));
+  for (const reason of new Set(aboutThePod.map((event) => event.reason))) {
+    const said = aboutThePod.filter((event) => event.reason === reason).map(({ type, fieldPath, message }) => `${type} ${fieldPath} ${withoutNames(message, names)}`);
     result.set(`events.${reason}`, [...new Set(said)].sort().join('\n'));
   }
   for (const [container, log] of Object.entries(logs)) result.set(`logs.${container}`, withoutNames(log, names));

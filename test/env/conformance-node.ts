@@ -75,6 +75,13 @@ export class ConformanceNode implements AsyncDisposable {
     }
   }
 
+  /** Resolves when there is no pod of the name any more. */
+  async removed({ name }: ConformanceCase): Promise<void> {
+    for (const deadline = Date.now() + GONE_MS; this.#pods.get(`${this.namespace}/${name}`) !== undefined; await sleep(POLL_MS)) {
+      if (Date.now() > deadline) throw new Error(`${name} on ${this.#node.metadata.name} does not go`);
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([this.#pods, this.#events].map((informer) => informer[Symbol.asyncDispose]()));
   }

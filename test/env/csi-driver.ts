@@ -1,8 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client, credentials, type ServiceError } from '@grpc/grpc-js';
@@ -12,6 +10,7 @@ import type { BackendKind } from '../../src/storage/backends.ts';
 import { csiServices, type CsiCall } from '../../src/storage/csi/protocol.ts';
 import { processesOf } from '../../src/storage/drivers/ceph/daemons.ts';
 import { mounts, type Mount } from '../../src/storage/mounts.ts';
+import { ownFolder } from './own-folder.ts';
 
 /** A bundle starts sooner, which matters where the processor is emulated. */
 const program = process.env['YADO_CSI'] ?? join(import.meta.dirname, '../../src/bin/yado-csi.ts');
@@ -45,8 +44,7 @@ export class CsiDriverUnderTest implements AsyncDisposable {
 
   /** With `ready` false it need not be able to make anything. */
   static async start(backend: BackendUnderTest = { kind: 'local' }, { ready = true, node = 'n1' } = {}): Promise<CsiDriverUnderTest> {
-    await clearAbandoned();
-    const folder = await mkdtemp(join(tmpdir(), `${PREFIX}${process.pid}-`));
+    const folder = await ownFolder(PREFIX, { clear });
     const args = ['--backend', backend.kind];
     if (backend.settings !== undefined) {
       await writeFile(join(folder, 'settings.json'), JSON.stringify(backend.settings));
@@ -132,14 +130,6 @@ async function clear(folder: string): Promise<void> {
   for (const pid of await daemonsOf(folder)) endProcess(pid);
   for (const { target } of (await mountsIn(folder)).toReversed()) await run('umount', ['--lazy', '--', target]);
   await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
-}
-
-/** Removes what tests have left that could not clean up. */
-async function clearAbandoned(): Promise<void> {
-  for (const name of (await readdir(tmpdir())).filter((file) => file.startsWith(PREFIX))) {
-    const owner = name.slice(PREFIX.length).split('-')[0] ?? '';
-    if (/^\d+$/.test(owner) && !existsSync(`/proc/${owner}`)) await clear(join(tmpdir(), name));
-  }
 }
 
 function endProcess(pid: number): void {

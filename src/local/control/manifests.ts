@@ -45,7 +45,7 @@ export interface ApplyAllOptions {
   readonly signal: AbortSignal;
   /** File that remembers what was applied; the same again is skipped. */
   readonly memory: string;
-  /** How long kinds may be unknown and admission may fail. Default 30 000. */
+  /** How long kinds may be unknown and admission may fail, with nothing else being applied meanwhile. Default 30 000. */
   readonly patienceMs?: number;
 }
 
@@ -54,23 +54,30 @@ export async function applyAll(client: KubeClient, manifests: readonly Manifest[
   const hash = createHash('sha256').update(JSON.stringify(manifests)).digest('hex');
   if ((await readIfExists(options.memory)) === hash) return 'unchanged';
   const server = new Discovery(client);
-  const deadline = Date.now() + (options.patienceMs ?? 30_000);
+  const patience: Patience = { lastMs: Date.now(), patienceMs: options.patienceMs ?? 30_000 };
   const first = new Set(['Namespace', 'CustomResourceDefinition']);
   for (const group of [manifests.filter(({ kind }) => first.has(kind)), manifests.filter(({ kind }) => !first.has(kind))]) {
-    await forEachOf(8, group, (manifest) => applyPatiently(client, server, manifest, deadline, options.signal));
+    await forEachOf(8, group, (manifest) => applyPatiently(client, server, manifest, patience, options.signal));
   }
   await writeFileAtomically(options.memory, hash);
   return 'applied';
 }
 
-async function applyPatiently(client: KubeClient, server: Discovery, manifest: Manifest, deadline: number, signal: AbortSignal): Promise<void> {
+/** When something was applied last, and how long nothing may be. */
+interface Patience {
+  lastMs: number;
+  readonly patienceMs: number;
+}
+
+async function applyPatiently(client: KubeClient, server: Discovery, manifest: Manifest, patience: Patience, signal: AbortSignal): Promise<void> {
   for (;;) {
     try {
       const { apiVersion: _version, kind: _kind, ...object } = manifest;
       await client.apply(await server.resource(manifest, signal), object, { fieldManager: 'yadokari-install', signal });
+      patience.lastMs = Date.now();
       return;
     } catch (error) {
-      if (signal.aborted || Date.now() > deadline) {
+      if (signal.aborted || Date.now() > patience.lastMs + patience.patienceMs) {
         throw new LocalError('ManifestRefused', `${manifest.kind} ${manifest.metadata.name} could not be applied: ${messageOf(error)}`, { cause: error });
       }
       await delay(50, undefined, { signal });

@@ -18,7 +18,9 @@ export interface BootOptions {
 
 /**
  * What PID 1 of a node does before it becomes tini: a shell script for `unshare`'s new namespaces. It prints `booted` at its end.
- * /run is a tmpfs, so that a crash is a reboot; cgroups are mounted anew, rooted at the node's own.
+ * /run is a tmpfs, so that a crash is a reboot; cgroups are mounted anew, rooted at the node's own. Over /etc lies a layer
+ * of the node's own: a file that was mounted upon one of the host's is gone from the node as soon as the host replaces
+ * that, as each package does that adds a user.
  */
 export function bootScript(options: BootOptions): string {
   const { hostname, folder, hierarchies, bridged } = options;
@@ -30,12 +32,14 @@ ${hierarchies.some((hierarchy) => hierarchy.mountPoint !== '/sys/fs/cgroup') ? '
 ${hierarchies.map(mountLines).join('\n')}
 resolv=$(readlink -f /etc/resolv.conf || echo /etc/resolv.conf)
 mount -t tmpfs -o mode=755 tmpfs /run
-mkdir -p /run/lock /run/netns /run/yadokari /run/containerd /run/libvirt
+mkdir -p /run/lock /run/netns /run/yadokari /run/containerd /run/libvirt /run/etc/upper /run/etc/work
+mount -t overlay -o lowerdir=/etc,upperdir=/run/etc/upper,workdir=/run/etc/work etc /etc
 ${privateFolders.map((path) => `mount --bind ${quote(folder + path)} ${path}`).join('\n')}
-mkdir -p "$(dirname "$resolv")"; [ -e "$resolv" ] || : > "$resolv"
-mount --bind /etc/yadokari/resolv.conf "$resolv"
-mount --bind /etc/yadokari/passwd /etc/passwd
-mount --bind /etc/yadokari/group /etc/group
+cp /etc/yadokari/passwd /etc/yadokari/group /etc/
+case "$resolv" in
+  /etc/*|/run/*) mkdir -p "$(dirname "$resolv")"; cp /etc/yadokari/resolv.conf "$resolv";;
+  *) mount --bind /etc/yadokari/resolv.conf "$resolv";;
+esac
 mount --make-rshared /
 hostname ${quote(hostname)}
 echo 1 > /proc/sys/net/ipv4/ip_forward

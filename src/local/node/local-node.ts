@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { run } from '../../base/process.ts';
 import { destroyCgroup, ensureCgroup } from '../cgroup.ts';
 import { Component, onlyChildOf, type ComponentSpec } from '../component.ts';
@@ -158,7 +158,12 @@ export class LocalNode {
     const { hierarchies, environment, layout } = this.#context;
     const files = hierarchies.map((hierarchy) => join(hierarchy.mountPoint, this.#cgroup, 'cgroup.procs'));
     const script = bootScript({ hostname: this.name, folder, hierarchies, bridged: this.#context.record.cni === 'bridge' });
-    const words: readonly string[] = [...hostPrefix(files), 'nsenter', `--net=/run/netns/${this.#namespace}`, 'unshare', '--mount', '--pid', '--fork', '--uts', '--ipc', '--cgroup', '--kill-child', 'sh', '-c', script];
+    const leaves = await this.#ensureLeaves();
+    // The namespace has the node's cgroup as its root, in which no process may stay: in version 2 only leaves have any.
+    const words: readonly string[] = [
+      ...hostPrefix(files), 'unshare', '--cgroup', ...hostPrefix(leaves), 'nsenter', `--net=/run/netns/${this.#namespace}`,
+      'unshare', '--mount', '--pid', '--fork', '--uts', '--ipc', '--kill-child', 'sh', '-c', script,
+    ];
     const [file = '', ...args] = words;
     const log = await openLog(join(layout.logs, this.name, 'boot.log'));
     const child = spawn(file, args, { stdio: ['ignore', 'pipe', log.descriptor], env: { ...environment }, cwd: '/' });
@@ -188,7 +193,7 @@ export class LocalNode {
     const { record, plan, environment, layout, nodeExecutable } = this.#context;
     const pid = this.#init?.pid ?? 0;
     const root = `/proc/${pid}/root`;
-    const prefix = nodePrefix(this.#componentFiles(), pid);
+    const prefix = nodePrefix(this.#leaves(), pid);
     const spec = (name: string, command: readonly string[], rest: Partial<ComponentSpec> = {}): ComponentSpec =>
       ({ name: `${this.name}/${name}`, command, prefix, forked: true, environment, logFile: join(layout.logs, this.name, `${name}.log`), ...rest });
     const agent = record.agentProgram;
@@ -215,7 +220,14 @@ export class LocalNode {
     return storage === undefined ? [] : storageCommands({ storage, plan, node: this.name, nodeExecutable });
   }
 
-  #componentFiles(): readonly string[] {
+  async #ensureLeaves(): Promise<readonly string[]> {
+    const leaves = this.#leaves();
+    for (const file of leaves) await mkdir(dirname(file), { recursive: true });
+    return leaves;
+  }
+
+  /** The files by which processes enter the node's cgroup, where they may be. */
+  #leaves(): readonly string[] {
     return this.#context.hierarchies.map(({ mountPoint, version }) => join(mountPoint, this.#cgroup, version === 2 ? 'init' : '', 'cgroup.procs'));
   }
 
@@ -226,7 +238,7 @@ export class LocalNode {
   /** Imports each archive once: containerd's folder and the note of what it got live and die together. One after the other: what two share is lost to both when they come at once. */
   async #importImages(folder: string, signal: AbortSignal): Promise<void> {
     const pid = this.#init?.pid;
-    const [file = '', ...prefix] = nodePrefix(this.#componentFiles(), pid ?? 0);
+    const [file = '', ...prefix] = nodePrefix(this.#leaves(), pid ?? 0);
     for (const archive of this.#context.record.images) {
       const { size, mtimeMs } = await stat(archive).catch((cause: unknown) => {
         throw new LocalError('ImageArchiveMissing', `The image archive ${archive} cannot be read.`, { cause });
