@@ -57,6 +57,15 @@ describe('a component', () => {
     assert.equal((await component.status()).state, 'stopped');
   });
 
+  it('can be stopped while it is being started', async () => {
+    const { component } = create('exec sleep 60');
+    const starting = component.start(never);
+    await component.stop();
+    await starting;
+    const { state, pid } = await component.status();
+    assert.deepEqual([state, pid], ['stopped', undefined]);
+  });
+
   it('tells of a program that does not exist', async () => {
     const { component } = create('', { command: ['/no/such/program'] });
     await component.start(never);

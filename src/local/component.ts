@@ -100,7 +100,10 @@ export class Component {
 
   async #spawn(more: readonly string[] = []): Promise<void> {
     const [file = '', ...args] = [...this.spec.prefix, ...this.spec.command, ...more];
+    const { signal } = this.#life;
     const log = await openLog(this.spec.logFile);
+    // It may have been stopped in between.
+    if (signal.aborted) return log.close();
     this.#state = 'running';
     const started = this.#clock.now();
     const child = spawn(file, args, { stdio: ['ignore', log.descriptor, log.descriptor], env: { ...this.spec.environment }, cwd: '/' });

@@ -3,6 +3,7 @@ import { systemClock } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { detectHierarchies } from './cgroup.ts';
+import { Chores } from './chores.ts';
 import { Cluster } from './cluster.ts';
 import type { Report } from './component.ts';
 import { serveControl } from './control-server.ts';
@@ -38,10 +39,13 @@ export async function supervise(options: SuperviseOptions): Promise<void> {
     layout, record, plan: networkPlan(record.index), hierarchies: await detectHierarchies(), pki: new Pki(layout.pki),
     clock: systemClock, report, environment: ofCluster(options.environment), nodeExecutable: options.nodeExecutable,
   });
+  const chores = new Chores(() => keepHouse(cluster, layout.status, events), 10_000);
   const ended = Promise.withResolvers<void>();
   let downOnce: Promise<void> | undefined;
   const down = ({ deleteState }: { readonly deleteState: boolean }): Promise<void> => (downOnce ??= (async () => {
     await cluster.stop();
+    // What they write would bring the folder back.
+    await chores[Symbol.asyncDispose]();
     if (deleteState) {
       if (record.userKubeconfig !== undefined) await removeFromKubeconfigFile(record.userKubeconfig, contextName(record.name));
       await removeState(layout);
@@ -54,7 +58,6 @@ export async function supervise(options: SuperviseOptions): Promise<void> {
   };
   const server = await serveControl(layout.controlSocket, { cluster, events, renewStorage, down });
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => void down({ deleteState: false }));
-  const chores = setInterval(() => void keepHouse(cluster, layout.status, events).catch(() => {}), 10_000);
   cluster.start().then(
     () => events.add({ atMs: Date.now(), kind: 'ready', subject: 'cluster', message: 'ready' }),
     (error: unknown) => {
@@ -62,11 +65,11 @@ export async function supervise(options: SuperviseOptions): Promise<void> {
       options.log.error({ err: error }, 'the cluster could not be started');
       events.add({ atMs: Date.now(), kind: 'failed', subject: 'cluster', message: messageOf(error) });
     },
-  ).then(() => keepHouse(cluster, layout.status, events)).catch(() => {});
+  ).then(() => chores.now()).catch(() => {});
   try {
     await ended.promise;
   } finally {
-    clearInterval(chores);
+    await chores[Symbol.asyncDispose]();
     server.close();
     server.closeAllConnections();
   }

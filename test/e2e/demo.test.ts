@@ -54,7 +54,7 @@ describe('yado demo', { timeout: 1_200_000 }, () => {
     await until('a guest runs', async () => (await processesOf(runs.layout)).some((line) => line.includes('guest=default.hello')));
     child.kill('SIGKILL');
     await ended;
-    await until('nothing left', async () => (await tracesOf(plan, runs.layout)).length === 0 && !existsSync(runs.layout.root));
+    await runs.untilGone(plan);
   });
 
   it('ends in order at Ctrl-C, keeps its state, and works again on it, with another node', async () => {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -10,6 +11,7 @@ import { run } from '../../src/base/process.ts';
 import { clusterLayout, type ClusterLayout } from '../../src/local/layout.ts';
 import { networkPlan, type NetworkPlan } from '../../src/local/network-plan.ts';
 import { readRecord } from '../../src/local/record.ts';
+import { tracesOf } from './leftovers.ts';
 
 const yado = join(import.meta.dirname, '../../src/bin/yado.ts');
 
@@ -51,6 +53,15 @@ export class DemoRuns implements AsyncDisposable {
     let index: number | undefined;
     await until('the cluster recorded', async () => (index = (await readRecord(this.layout))?.index) !== undefined);
     return networkPlan(index ?? -1);
+  }
+
+  /** Resolves once nothing of the cluster is left; else says what is, and what the supervisor said last. */
+  async untilGone(plan: NetworkPlan): Promise<void> {
+    await until('nothing left', async () => (await tracesOf(plan, this.layout)).length === 0 && !existsSync(this.layout.root)).catch(async (error: unknown) => {
+      const files = existsSync(this.layout.root) ? await run('find', [this.layout.root, '-maxdepth', '2']) : '';
+      const log = await readFile(join(this.layout.logs, 'supervisor.log'), 'utf8').catch(() => 'none');
+      throw new Error(`there is still:\n${(await tracesOf(plan, this.layout)).join('\n')}\n${files}\nlog of the supervisor:\n${log.slice(-4000)}`, { cause: error });
+    });
   }
 
   async down(): Promise<void> {
