@@ -16,6 +16,7 @@ import { turnOverLog } from './log-file.ts';
 import { LocalNode, type NodeState } from './node/local-node.ts';
 import { nodeCertificates } from './pki.ts';
 import type { ClusterRecord } from './record.ts';
+import { untilClasses } from './storage/objects.ts';
 import { CephServer } from './storage/servers/ceph-server.ts';
 import { sweepCluster } from './sweep.ts';
 
@@ -105,6 +106,7 @@ export class Cluster {
     // Drivers first wait for what says where the server is, and their sidecars for them: it is better that this is short.
     await this.#startServers(signal);
     await Promise.all([...this.#nodes.values()].map((node) => node.renew(this.#context, signal)));
+    await this.#classes(signal);
   }
 
   /** Stops everything and leaves nothing but the state folder. */
@@ -185,6 +187,13 @@ export class Cluster {
     await this.#applyManifests(signal);
     await this.#control.ready(signal);
     await Promise.all(['operator', 'snapshot-controller'].map((name) => this.#control.startOf(name, signal)));
+    await this.#classes(signal);
+  }
+
+  /** The chart's operator comes later, and makes them then. */
+  async #classes(signal: AbortSignal): Promise<void> {
+    const { storage, operatorProgram } = this.#context.record;
+    if (operatorProgram !== undefined && storage?.kinds.includes('local') === true) await untilClasses(await this.#api(), signal);
   }
 
   async #applyManifests(signal: AbortSignal): Promise<void> {

@@ -1,4 +1,8 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { API_VERSION } from '../../api/group.ts';
+import { isNotFound } from '../../kube/api-error.ts';
+import type { KubeClient } from '../../kube/client.ts';
+import { storageBackends } from '../../kube/yadokari.ts';
 import type { Manifest } from '../control/system-objects.ts';
 import type { StorageRecord } from './record.ts';
 
@@ -13,6 +17,18 @@ export function storageObjects({ kinds }: StorageRecord): readonly Manifest[] {
 
 /** The operator makes its classes. */
 const nodesOwn: Manifest = { apiVersion: API_VERSION, kind: 'StorageBackend', metadata: { name: 'local' }, spec: { local: {}, classes: { default: true } } };
+
+/** Resolves once the operator has made the classes of the nodes' own volumes: a claim that is made before the default class may wait for minutes. */
+export async function untilClasses(client: KubeClient, signal: AbortSignal): Promise<void> {
+  for (;; await delay(50, undefined, { signal })) {
+    const backend = await client.get(storageBackends, { name: nodesOwn.metadata.name }, signal).catch((error: unknown) => {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    });
+    // Somebody may have removed it: then there are none to wait for.
+    if (backend === undefined || (backend.status?.storageClasses ?? []).length > 0) return;
+  }
+}
 
 /** The drivers and sidecars of a cluster come with one certificate for all; snapshots are made by the cluster's own controller. */
 function rights(): readonly Manifest[] {
