@@ -1,10 +1,17 @@
 import type { DebianPackage } from '../packages.ts';
 import type { StorageKind, StorageServer } from './record.ts';
 
+/** A host without CAP_SYS_RESOURCE lets an XFS grow in use, and no ext4. */
+const FILE_SYSTEMS: readonly DebianPackage[] = [
+  { name: 'e2fsprogs', purpose: 'ext4 on volumes', provides: ['mkfs.ext4', 'e2fsck', 'resize2fs', 'dumpe2fs'] },
+  { name: 'xfsprogs', purpose: 'XFS on volumes', provides: ['mkfs.xfs', 'xfs_growfs'] },
+];
+
 const PACKAGES: Readonly<Record<StorageKind, readonly DebianPackage[]>> = {
-  local: [],
+  local: FILE_SYSTEMS,
   nfs: [],
   ceph: [
+    ...FILE_SYSTEMS,
     { name: 'ceph-common', purpose: 'mounts CephFS where the kernel can', provides: ['mount.ceph'] },
     { name: 'ceph-fuse', purpose: 'mounts CephFS where the kernel cannot', provides: ['ceph-fuse'] },
     { name: 'python3-rados', purpose: "the driver's connection to Ceph", provides: ['/usr/share/doc/python3-rados/copyright'] },
@@ -37,5 +44,5 @@ export function serverPackages(servers: readonly StorageServer[]): readonly Debi
 
 /** What nodes need for volumes of these kinds. */
 export function storagePackages(kinds: readonly StorageKind[]): readonly DebianPackage[] {
-  return kinds.flatMap((kind) => PACKAGES[kind]);
+  return [...new Set(kinds.flatMap((kind) => PACKAGES[kind]))];
 }
