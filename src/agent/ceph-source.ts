@@ -43,7 +43,7 @@ async function open({ image, snapshot, since, ...given }: CephSource, { user, fo
   const images = new Images(resources.use(new CephConnection({ monitors, ...user, log })), { pool });
   const known = await images.info(image);
   if (known === undefined || (snapshot !== undefined && !known.snapshots.includes(snapshot))) {
-    throw new YadoError('SourceMissing', `pool ${pool} of Ceph has no image ${image}${known === undefined ? '' : ` with a snapshot ${snapshot}`}: the volume may be of a type that is kept elsewhere (spec.ceph.volumeTypes, spec.ceph.pool)`, { disposition: 'stalled' });
+    throw new YadoError('SourceMissing', `pool ${pool} of Ceph has no image ${image}${known === undefined ? '' : ` with a snapshot ${snapshot}`}: the disk may be kept elsewhere (spec.ceph.pool, spec.ceph.volumeTypes, spec.ceph.serverPool)`, { disposition: 'stalled' });
   }
   const ranges = since === undefined ? undefined : await images.changed(image, since);
   const disk = resources.use(await openCephDisk({ pool, image, ...(snapshot === undefined ? {} : { snapshot }), ...user, conf: confOf({ monitors }), folder, clock, signal }));

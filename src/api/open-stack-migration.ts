@@ -26,9 +26,10 @@ const map = Type.Object({
 const ceph = Type.Object({
   monitors: Type.Array(Type.String({ description: 'Host, or host and port, such as 10.0.0.1:6789.', pattern: CEPH_MONITOR, maxLength: 260 }), { description: 'Monitors of the cluster, which nodes here reach.', minItems: 1, maxItems: 16 }),
   pool: Type.Optional(cephName('Pool of the volumes. Default volumes.')),
-  secret: objectName('A Secret of this namespace with the keys `user` (without "client.") and `key`, of a user who may read the pool, and those of images that volumes are copies of.'),
+  serverPool: Type.Optional(cephName('Pool of the disks of servers that were made of an image, such as vms: once a server has stopped its disk is read there. Default: they come by way of images.')),
+  secret: objectName('A Secret of this namespace with the keys `user` (without "client.") and `key`, of a user who may read the pools, and those of images that volumes are copies of.'),
   volumeTypes: Type.Optional(Type.Array(Type.String({ maxLength: 253 }), { description: 'Types of volumes that are there. Default: all are.', maxItems: 64, 'x-kubernetes-list-type': 'set' })),
-}, { description: 'The Ceph that has volumes of the cloud. They are read there, and after a warm copy only what has changed since.' });
+}, { description: 'The Ceph that has disks of the cloud. They are read there, and of volumes after a warm copy only what has changed since.' });
 
 const spec = Type.Object({
   tenant: withRules(objectName('The OpenStackTenant that shows the servers.'), { rule: 'self == oldSelf', message: 'tenant stays as it is: make another migration' }),
@@ -66,7 +67,7 @@ const disk = Type.Object({
   storageClassName: Type.Optional(Type.String({ description: 'Of the claim.' })),
   pass: Type.Integer({ description: 'Of copies: 1 is the first.' }),
   forgotten: Type.Optional(Type.Integer({ description: 'Copies of this pass that were given up, since the cloud has been at them for too long: a service of it that was restarted may have forgotten them. Default 0.' })),
-  readFrom: Type.Optional(oneOf(['Image', 'Ceph'], { description: 'Image: of an image that the cloud makes of it. Ceph: where the volume is. Default Image.' })),
+  readFrom: Type.Optional(oneOf(['Image', 'Ceph'], { description: 'Image: of an image that the cloud makes of it. Ceph: where it is; the disk of a server that was made of an image once that has stopped. Default Image.' })),
   step: diskStep,
   snapshot: Type.Optional(Type.String({ description: 'Id of the snapshot that is copied; of Ceph also while what has changed since is copied.' })),
   clone: Type.Optional(Type.String({ description: 'Id of the volume that was made of it.' })),

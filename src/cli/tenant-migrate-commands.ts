@@ -21,6 +21,7 @@ interface PlanOptions extends TargetOptions {
   readonly cephSecret?: string;
   readonly cephMonitors?: readonly string[];
   readonly cephPool?: string;
+  readonly cephServerPool?: string;
 }
 
 interface WaitOptions extends TargetOptions {
@@ -43,6 +44,7 @@ export function registerTenantMigration(tenant: Command, context: CliContext): v
     .option('--ceph-secret <name>', 'a Secret with user and key of the Ceph that has volumes of the cloud: they are read there')
     .option('--ceph-monitors <host...>', 'monitors of that Ceph')
     .option('--ceph-pool <name>', 'its pool of volumes (default: volumes)')
+    .option('--ceph-server-pool <name>', 'its pool of the disks of servers that were made of an image (default: they come by way of images)')
     .action((name: string, machines: string[], options: PlanOptions) => plan(name, machines, options, context));
   waiting(tenant.command('migrate <migration>')).description('begin a migration that is planned')
     .option('--manual-cutover', 'wait with stopping servers until yado tenant cutover', false)
@@ -75,10 +77,10 @@ async function plan(name: string, machines: readonly string[], options: PlanOpti
   });
 }
 
-function cephOf({ cephSecret, cephMonitors, cephPool }: PlanOptions): Pick<OpenStackMigrationSpec, 'ceph'> {
-  if (cephSecret === undefined && cephMonitors === undefined && cephPool === undefined) return {};
+function cephOf({ cephSecret, cephMonitors, cephPool, cephServerPool }: PlanOptions): Pick<OpenStackMigrationSpec, 'ceph'> {
+  if ([cephSecret, cephMonitors, cephPool, cephServerPool].every((option) => option === undefined)) return {};
   if (cephSecret === undefined || cephMonitors === undefined) throw new YadoError('BadUsage', 'To read volumes in a Ceph takes both --ceph-secret and --ceph-monitors', { disposition: 'stalled' });
-  return { ceph: { secret: cephSecret, monitors: [...cephMonitors], ...(cephPool === undefined ? {} : { pool: cephPool }) } };
+  return { ceph: { secret: cephSecret, monitors: [...cephMonitors], ...(cephPool === undefined ? {} : { pool: cephPool }), ...(cephServerPool === undefined ? {} : { serverPool: cephServerPool }) } };
 }
 
 async function change(name: string, spec: Partial<OpenStackMigrationSpec>, { title, reaches }: { readonly title: string; readonly reaches: readonly string[] }, options: WaitOptions, { print, progress, signal }: CliContext): Promise<void> {

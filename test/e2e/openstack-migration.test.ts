@@ -295,6 +295,26 @@ describe('a migration of servers', { skip: binDirectory === undefined ? 'YADO_BI
     assert.ok(await isTidy(cloud));
   });
 
+  it('reads the disk of an image in the pool that has those of servers, once its server has stopped', async () => {
+    const cloud = await given('pool');
+    node.copies.length = 0;
+    await admin.create(secrets, { apiVersion: 'v1', kind: 'Secret', metadata: { namespace: 'pool', name: 'ceph-key' }, data: { user: 'bW92ZXI=', key: 'aw==' } });
+    await migrate('pool', { strategy: 'Warm', cutover: { when: 'Manual' }, servers: { names: ['web'] }, ceph: { monitors: ['10.0.0.5'], serverPool: 'vms', secret: 'ceph-key' } });
+    await becomes('pool', 'AwaitingCutover');
+    const [{ plan, disks = [] } = { disks: [] }] = (await migration('pool')).status?.servers ?? [];
+    assert.ok(plan?.kept.some((line) => line.endsWith('read from Ceph once the server has stopped')), JSON.stringify(plan?.kept));
+    assert.deepEqual(node.copies.map(({ ceph }) => ceph), [undefined], 'while it runs it comes as an image');
+    await eventually('the cloud being tidy', () => isTidy(cloud));
+    const { digest } = disks[0] ?? {};
+    node.copies.length = 0;
+    const images = cloud.image.table.size;
+    await change('pool', { cutover: { when: 'Automatic' } });
+    await becomes('pool', 'Moved');
+    assert.deepEqual(node.copies.map(({ ceph }) => ceph), [{ monitors: ['10.0.0.5'], pool: 'vms', image: `${server(cloud, 'web').id}_disk` }]);
+    assert.equal(cloud.image.table.size, images, 'no image is made of the stopped server');
+    assert.ok(digest !== undefined && await isTidy(cloud));
+  });
+
   it('copies all of a volume in a Ceph into a claim that is not the one of before', async () => {
     await given('anew');
     await admin.create(secrets, { apiVersion: 'v1', kind: 'Secret', metadata: { namespace: 'anew', name: 'ceph-key' }, data: { user: 'bW92ZXI=', key: 'aw==' } });

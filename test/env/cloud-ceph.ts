@@ -6,22 +6,27 @@ import { run } from '../../src/base/process.ts';
 import { VOLUME_BACKEND } from '../../src/local/openstack/conf/cinder.ts';
 import { iniText } from '../../src/local/openstack/conf/ini.ts';
 import { LIBVIRT_SOCKET } from '../../src/local/openstack/conf/nova.ts';
+import type { OpenStackDaemon } from '../../src/local/openstack/daemons.ts';
 import { outsideOf } from '../../src/local/openstack/namespace.ts';
 import type { OpenStackPeer } from '../../src/local/openstack/openstack-peer.ts';
-import { INSIDE } from '../../src/local/openstack/place.ts';
+import { INSIDE, LIBVIRT_HOST } from '../../src/local/openstack/place.ts';
 import { CephCluster } from './ceph-cluster.ts';
+import type { SourceGuest } from './migrated-tenant.ts';
 
 const BACKEND = 'ceph1';
 const USER = 'cinder';
 const POOL = 'volumes';
+const SERVER_POOL = 'vms';
+const CAPABILITIES = { mon: 'profile rbd', osd: [POOL, SERVER_POOL].map((pool) => `profile rbd pool=${pool}`).join(', ') };
 /** Where the guests of the cloud, which have a network of their own, meet this machine. */
 const [HERE, THERE] = ['198.51.100.1', '198.51.100.2'];
 
-/** A real Ceph that has volumes of a real OpenStack, by Cinder's own driver of it. */
+/** A real Ceph that has volumes and disks of a real OpenStack, by Cinder's and Nova's own drivers of it. Guests that are there already are not there any more. */
 export class CloudCeph implements AsyncDisposable {
   /** The type of volumes that are there. */
   readonly volumeType = BACKEND;
   readonly pool = POOL;
+  readonly serverPool = SERVER_POOL;
   readonly ceph: CephCluster;
 
   private constructor(ceph: CephCluster) {
@@ -32,11 +37,12 @@ export class CloudCeph implements AsyncDisposable {
   static async start(peer: OpenStackPeer, address: string): Promise<CloudCeph> {
     const ceph = await CephCluster.start(address);
     try {
-      await ceph.pool(POOL);
-      const key = await ceph.user(USER, { mon: 'profile rbd', osd: `profile rbd pool=${POOL}` });
+      for (const pool of [POOL, SERVER_POOL]) await ceph.pool(pool);
+      const key = await ceph.user(USER, CAPABILITIES);
       const secret = randomUUID();
       await giveToCinder(peer, ceph, key, secret);
       await giveToLibvirt(peer, address, key, secret);
+      await giveToNova(peer, secret);
       return new CloudCeph(ceph);
     } catch (error) {
       await ceph[Symbol.asyncDispose]();
@@ -44,14 +50,19 @@ export class CloudCeph implements AsyncDisposable {
     }
   }
 
-  /** A user who may read volumes, and its key. */
+  /** A user who may read disks, and its key. */
   async reader(): Promise<{ readonly user: string; readonly key: string }> {
-    return { user: 'mover', key: await this.ceph.user('mover', { mon: 'profile rbd', osd: `profile rbd pool=${POOL}` }) };
+    return { user: 'mover', key: await this.ceph.user('mover', CAPABILITIES) };
   }
 
-  /** SHA-256 of a volume's content. */
-  async sha256(volume: string): Promise<string> {
-    return (await run('sh', ['-c', 'rbd -c "$0" export "$1" - --no-progress | sha256sum', this.ceph.site.conf, `${POOL}/volume-${volume}`], { timeoutMs: 120_000 })).split(' ')[0] ?? '';
+  /** Where the disk of a guest is, as `pool/image`: its volume, or its own. */
+  imageOf({ id, volume }: Pick<SourceGuest, 'id' | 'volume'>): string {
+    return volume === undefined ? `${SERVER_POOL}/${id}_disk` : `${POOL}/volume-${volume}`;
+  }
+
+  /** SHA-256 of the content of a guest's disk. */
+  async sha256(guest: Pick<SourceGuest, 'id' | 'volume'>): Promise<string> {
+    return (await run('sh', ['-c', 'rbd -c "$0" export "$1" - --no-progress | sha256sum', this.ceph.site.conf, this.imageOf(guest)], { timeoutMs: 120_000 })).split(' ')[0] ?? '';
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -70,9 +81,8 @@ async function giveToCinder(peer: OpenStackPeer, ceph: CephCluster, key: string,
   await peer.kill('cinder');
   await peer.run('cinder');
   const admin = await peer.site.signIn(await peer.site.administrator());
-  type Services = { readonly services: readonly { readonly binary: string; readonly host: string; readonly state: string }[] };
-  const isUp = async (): Promise<boolean> => admin.get<Services>('volumev3', '/os-services').then(({ services }) => services.some(({ host, state }) => host.endsWith(`@${BACKEND}`) && state === 'up'), () => false);
-  for (const giveUpAt = Date.now() + 120_000; !await isUp(); await delay(500)) if (Date.now() > giveUpAt) throw new Error(`Cinder does not use Ceph: ${await peer.log('cinder')}`);
+  type Services = { readonly services: readonly { readonly host: string; readonly state: string }[] };
+  await until('Cinder uses Ceph', peer, 'cinder', async () => (await admin.get<Services>('volumev3', '/os-services')).services.some(({ host, state }) => host.endsWith(`@${BACKEND}`) && state === 'up'));
   await admin.post('volumev3', '/types', { volume_type: { name: BACKEND, extra_specs: { volume_backend_name: BACKEND } } });
 }
 
@@ -90,4 +100,24 @@ async function giveToLibvirt(peer: OpenStackPeer, address: string, key: string, 
   await run('ip', ['address', 'add', `${HERE}/30`, 'dev', mine]);
   await run('ip', ['link', 'set', mine, 'up']);
   await run('nsenter', ['--net', '--target', pid, 'sh', '-c', `ip address add ${THERE}/30 dev ${theirs} && ip link set ${theirs} up && ip route add ${address}/32 via ${HERE}`]);
+}
+
+/** Guests of images have their disks there from now on. */
+async function giveToNova(peer: OpenStackPeer, secret: string): Promise<void> {
+  const file = join(peer.folder, 'site/etc/nova.conf');
+  const settings = { images_type: 'rbd', images_rbd_pool: SERVER_POOL, images_rbd_ceph_conf: `${INSIDE}/etc/ceph.conf`, rbd_user: USER, rbd_secret_uuid: secret };
+  const known = await readFile(file, 'utf8');
+  const changed = known.replace(/^images_type = .*$/m, Object.entries(settings).map(([name, value]) => `${name} = ${value}`).join('\n'));
+  if (changed === known) throw new Error('nova.conf says nothing of images_type');
+  await writeFile(file, changed);
+  await peer.kill('nova');
+  const since = new Date().toISOString();
+  await peer.run('nova');
+  const admin = await peer.site.signIn(await peer.site.administrator());
+  type Services = { readonly services: readonly { readonly host: string; readonly state: string; readonly updated_at: string | null }[] };
+  await until('Nova runs again', peer, 'nova', async () => (await admin.get<Services>('compute', '/os-services?binary=nova-compute')).services.some(({ host, state, updated_at: at }) => host === LIBVIRT_HOST && state === 'up' && `${at}Z` > since));
+}
+
+async function until(what: string, peer: OpenStackPeer, daemon: OpenStackDaemon, isSo: () => Promise<boolean>): Promise<void> {
+  for (const giveUpAt = Date.now() + 120_000; !await isSo().catch(() => false); await delay(500)) if (Date.now() > giveUpAt) throw new Error(`${what}: not within two minutes: ${await peer.log(daemon)}`);
 }

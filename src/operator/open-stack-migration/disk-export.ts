@@ -98,7 +98,7 @@ function giveUp({ forgotten = 0, image: _image, clone: _clone, ...rest }: DiskMi
 /** Removes what the cloud has of a copy and is not needed any more, so that it takes no space there meanwhile. What does not go at once is left to the end. */
 export async function tidyExport(disk: DiskMigration, { cloud }: StepContext, signal: AbortSignal): Promise<DiskMigration> {
   // Of Ceph it is what tells the changes that the next pass has to copy.
-  if (disk.readFrom === 'Ceph' && !(disk.step === 'Copied' && disk.pass > 1)) return disk;
+  if (disk.readFrom === 'Ceph' && disk.volume !== undefined && !(disk.step === 'Copied' && disk.pass > 1)) return disk;
   let { image, clone, snapshot } = disk;
   const isCopied = disk.step === 'Copied';
   const isImage = disk.step === 'Copying' || isCopied;

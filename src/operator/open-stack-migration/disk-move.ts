@@ -10,13 +10,13 @@ import { isDeleting, keyFor } from '../../kube/object.ts';
 import { claimSize } from '../claim-size.ts';
 import { diskCopyPod } from '../disk-copy-pod.ts';
 import { digestOf } from '../open-stack-tenant/names.ts';
-import { CEPH_STEPS, cephContent, cephSource } from './ceph-source.ts';
+import { CEPH_STEPS, cephContent, cephSource, isReadThere } from './ceph-source.ts';
 import { EXPORT_STEPS, tidyExport, type DiskStepped } from './disk-export.ts';
 import { MigrationError, type StepContext } from './step.ts';
 
 /** Brings a disk one step on, to the end of its pass: out of the cloud as an image, or where its volume is; then into its claim. */
 export async function moveDisk(server: ServerMigration, disk: DiskMigration, context: StepContext, signal: AbortSignal): Promise<DiskStepped> {
-  const step = (disk.readFrom === 'Ceph' ? CEPH_STEPS : EXPORT_STEPS)[disk.step];
+  const step = (isReadThere(server, disk) ? CEPH_STEPS : EXPORT_STEPS)[disk.step];
   const stepped = step === undefined ? await copy(server, disk, context, signal) : await step(server, disk, context, signal);
   return { ...stepped, disk: await tidyExport(stepped.disk, context, signal) };
 }
@@ -62,7 +62,7 @@ async function ensureClaim({ claim, sizeBytes, storageClassName }: DiskMigration
 type CopySource = Pick<DiskCopy, 'image' | 'ceph'>;
 
 function sourceOf(server: ServerMigration, disk: DiskMigration, claim: PersistentVolumeClaim | undefined, { migration: { spec } }: StepContext): CopySource {
-  if (disk.readFrom !== 'Ceph') return { image: disk.image ?? '' };
+  if (!isReadThere(server, disk)) return { image: disk.image ?? '' };
   const ceph = cephSource(spec, server, disk, claim);
   return { image: cephContent(ceph), ceph };
 }

@@ -58,6 +58,7 @@ test('names what cannot be, each by what would have to be done', async () => {
     ['no default class', source, { classOf: () => undefined }, /no StorageClass is the default; name one in storageClassName/],
     ['no such class', source, { hasClass: () => false }, /there is no StorageClass ceph/],
     ['no such type', source, { spec: { ...spec, map: { flavors: { 'm1.small': 'small' } } }, hasType: () => false }, /no InstanceType small/],
+    ['without the key of the Ceph of servers', source, { spec: { ...spec, ceph: { monitors: ['10.0.0.1'], serverPool: 'vms', volumeTypes: [], secret: 'ceph-key' } }, hasCephKey: false }, /disk of the image: there is no Secret ceph-key with the keys user and key/],
     ['without the key of its Ceph', source, { spec: { ...spec, ceph: { monitors: ['10.0.0.1'], secret: 'ceph-key' } }, hasCephKey: false }, /volume data: there is no Secret ceph-key with the keys user and key/],
     ['a claim of others', source, { takenClaims: (name) => name === 'moved-web-root' }, /claim moved-web-root already|PersistentVolumeClaim moved-web-root already/],
     ['no pool', source, { hasPool: () => false }, new RegExp(`no IPPool shows subnet.*map.networks.${first?.network?.name}: default`)],

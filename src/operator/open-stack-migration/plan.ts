@@ -55,9 +55,10 @@ export function keepsAddress({ network }: SourceInterface, { map }: OpenStackMig
   return map?.networks?.[network?.name ?? ''] !== 'default';
 }
 
-/** Whether a volume is read where it is, and not as an image. */
+/** Whether a volume, or the disk of an image, is read where it is. */
 export function isInCeph({ ceph }: OpenStackMigrationSpec, volume: Pick<Volume, 'type'> | undefined): boolean {
-  return volume !== undefined && ceph !== undefined && (ceph.volumeTypes === undefined || ceph.volumeTypes.includes(volume.type ?? ''));
+  if (volume === undefined) return ceph?.serverPool !== undefined;
+  return ceph !== undefined && (ceph.volumeTypes === undefined || ceph.volumeTypes.includes(volume.type ?? ''));
 }
 
 /** The floating address that can come along: a machine has one. */
@@ -84,7 +85,7 @@ function sayDisks({ kept, changed, impossible }: Lines, source: SourceServer, { 
     if (takenClaims(claimName(name, disk))) impossible.push(`${title}: there is a PersistentVolumeClaim ${claimName(name, disk)} already, which is not of this migration`);
     if (storage === undefined) impossible.push(`${title}: no StorageClass is the default; name one in storageClassName${volume?.type === undefined ? '' : ` or map.volumeTypes.${volume.type}`}`);
     else if (!hasClass(storage)) impossible.push(`${title}: there is no StorageClass ${storage}`);
-    else kept.push(`${title}: ${formatBytes(sizeBytes)}, claim ${claimName(name, disk)} of StorageClass ${storage} (${spec.volumeMode ?? 'Filesystem'})${isInCeph(spec, volume) ? ', read from Ceph' : ''}`);
+    else kept.push(`${title}: ${formatBytes(sizeBytes)}, claim ${claimName(name, disk)} of StorageClass ${storage} (${spec.volumeMode ?? 'Filesystem'})${isInCeph(spec, volume) ? `, read from Ceph${volume === undefined ? ' once the server has stopped' : ''}` : ''}`);
     if (isInCeph(spec, volume) && !hasCephKey) impossible.push(`${title}: there is no Secret ${spec.ceph?.secret} with the keys user and key, by which it could be read from Ceph`);
   }
   if (hasPassingDisks(source)) changed.push('ephemeral disk and swap of the flavor: not here; the cloud lets nobody copy them');

@@ -31,7 +31,7 @@ export function sourceOf(name: string, { state, index, vms, migration, tenant }:
 function disksOf(machine: string, { disks }: SourceServer, ground: PlanGround): DiskMigration[] {
   return disks.map(({ name, volume, sizeBytes }) => {
     const storageClassName = ground.classOf(volume?.type);
-    return { name, claim: claimName(machine, name), sizeBytes, pass: 1, step: 'Waiting', ...(volume === undefined ? {} : { volume: volume.id, ...(isInCeph(ground.spec, volume) ? { readFrom: 'Ceph' as const } : {}) }), ...(storageClassName === undefined ? {} : { storageClassName }) };
+    return { name, claim: claimName(machine, name), sizeBytes, pass: 1, step: 'Waiting', ...(volume === undefined ? {} : { volume: volume.id }), ...(isInCeph(ground.spec, volume) ? { readFrom: 'Ceph' as const } : {}), ...(storageClassName === undefined ? {} : { storageClassName }) };
   });
 }
 
