@@ -62,7 +62,7 @@ export class CloudCeph implements AsyncDisposable {
 
   /** SHA-256 of the content of a guest's disk. */
   async sha256(guest: Pick<SourceGuest, 'id' | 'volume'>): Promise<string> {
-    return (await run('sh', ['-c', 'rbd -c "$0" export "$1" - --no-progress | sha256sum', this.ceph.site.conf, this.imageOf(guest)], { timeoutMs: 120_000 })).split(' ')[0] ?? '';
+    return (await run('sh', ['-c', 'rbd -c "$0" export "$1" - --no-progress | sha256sum', this.ceph.site.conf, this.imageOf(guest)], { timeoutMs: 300_000 })).split(' ')[0] ?? '';
   }
 
   [Symbol.asyncDispose](): Promise<void> {

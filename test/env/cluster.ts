@@ -131,8 +131,8 @@ export class TestCluster implements AsyncDisposable {
   }
 
   /** Runs a shell script in all namespaces of a node. */
-  shell(node: string, script: string): Promise<string> {
-    return this.inNode(node, 'sh', '-c', script);
+  shell(node: string, script: string, options: { readonly timeoutMs?: number } = {}): Promise<string> {
+    return run('nsenter', ['-t', String(this.initPid(node)), '-a', '--', 'sh', '-c', script], options);
   }
 
   initPid(node: string): number {

@@ -42,7 +42,7 @@ describe('a migration from an OpenStack with a Ceph', { timeout: 4 * 3_600_000 }
 
   const spec = (): object => ({ monitors: cloud.ceph.monitors, pool: cloud.pool, serverPool: cloud.serverPool, secret: SECRET, volumeTypes: [cloud.volumeType] });
   /** SHA-256 of what the machine's disk has of the guest's. */
-  const hasHere = async (guest: SourceGuest): Promise<string> => (await tenant.cluster.shell('n1', `head -c ${guest.sizeBytes} "$(find /var/lib/kubelet/pods -name disk.img | head -n 1)" | sha256sum`)).split(' ')[0] ?? '';
+  const hasHere = async (guest: SourceGuest): Promise<string> => (await tenant.cluster.shell('n1', `head -c ${guest.sizeBytes} "$(find /var/lib/kubelet/pods -name disk.img | head -n 1)" | sha256sum`, { timeoutMs: 300_000 })).split(' ')[0] ?? '';
   const goesBack = async (guest: SourceGuest, name: string, claims: readonly string[]): Promise<void> => {
     await tenant.change(name, { rollback: true });
     await tenant.becomes(name, 'RolledBack');
