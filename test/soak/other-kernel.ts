@@ -14,7 +14,7 @@ const machineAndPod = `
 patiently sh src/bin/yado.ts up --name other --timeout 2400
 $kubectl get nodes -o wide
 cat /sys/fs/cgroup/yadokari/other/n1/cgroup.subtree_control
-$kubectl apply -f deploy/examples/hello.yaml
+patiently $kubectl apply --validate=ignore -f deploy/examples/hello.yaml
 $kubectl wait --for=condition=Ready --timeout=20m ypod/hello-pod
 $kubectl wait --for=jsonpath='{.status.guest.phase}'=Running --timeout=20m vm/hello
 $kubectl get vm,ypod
@@ -37,9 +37,10 @@ const SHARERS = ['machine', 'east', 'west'];
 const sharedVolume = async (): Promise<string> => `
 patiently sh src/bin/yado.ts up --name other --nodes 2 --timeout 2400
 patiently sh src/bin/yado.ts storage add nfs --name other
-$kubectl apply -f - <<'END'
+cat > /tmp/objects.json <<'END'
 ${JSON.stringify({ apiVersion: 'v1', kind: 'List', items: await sharersOfNfs() })}
 END
+patiently $kubectl apply --validate=ignore -f /tmp/objects.json
 $kubectl wait --for=condition=Ready --timeout=20m ypod/east ypod/west
 $kubectl wait --for=condition=Ready --timeout=30m vm/machine
 $kubectl get vm,ypod -o wide
