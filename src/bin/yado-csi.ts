@@ -6,7 +6,7 @@ import { systemClock } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
 import { createLog } from '../base/log.ts';
 import { KubeClient } from '../kube/client.ts';
-import { isNotFound } from '../kube/api-error.ts';
+import { missing } from '../kube/api-error.ts';
 import { isTrue } from '../kube/conditions.ts';
 import { nodes } from '../kube/core.ts';
 import { EventRecorder } from '../kube/event-recorder.ts';
@@ -105,7 +105,7 @@ function inCluster(client: KubeClient, driver: string): Pick<CsiDriverOptions, '
 }
 
 async function stateOf(client: KubeClient, name: string): Promise<NodeState> {
-  const found = await client.get(nodes, { name }).catch((error: unknown) => (isNotFound(error) ? undefined : Promise.reject(error)));
+  const found = await client.get(nodes, { name }).catch(missing);
   return found === undefined ? 'gone' : isTrue(found.status?.conditions, 'Ready') ? 'ready' : 'silent';
 }
 

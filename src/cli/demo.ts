@@ -2,7 +2,7 @@ import http from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf, YadoError } from '../base/errors.ts';
 import type { Progress } from '../base/progress.ts';
-import { isNotFound, isRefused } from '../kube/api-error.ts';
+import { isRefused, missing } from '../kube/api-error.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { conditionOf } from '../kube/conditions.ts';
 import { persistentVolumeClaims, type Condition } from '../kube/core.ts';
@@ -137,8 +137,8 @@ export class Demo {
   async #removeOne({ kind, metadata: { name } }: KubeObject): Promise<void> {
     const { client, signal } = this.#options;
     const ref = { name, namespace: DEMO_NAMESPACE };
-    await client.delete(resourceOf(kind), ref, { signal }).catch(ignoreMissing);
-    while (await client.get(resourceOf(kind), ref, signal).then(() => true, ignoreMissing)) await delay(100, undefined, { signal });
+    await client.delete(resourceOf(kind), ref, { signal }).catch(missing);
+    while (await client.get(resourceOf(kind), ref, signal).then(() => true, missing)) await delay(100, undefined, { signal });
   }
 
   async #failure(what: string, suspects: readonly Workload[]): Promise<DemoFailedError> {
@@ -195,11 +195,6 @@ function stateOf(workload: Workload): string {
 
 function titleOf({ kind, metadata }: KubeObject): string {
   return `${kind === 'VirtualMachine' ? 'virtual machine' : 'pod'} ${metadata.name}`;
-}
-
-function ignoreMissing(error: unknown): boolean {
-  if (isNotFound(error)) return false;
-  throw error;
 }
 
 /** A page of a workload. */

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Progress } from '../base/progress.ts';
-import { isNotFound } from '../kube/api-error.ts';
+import { missing } from '../kube/api-error.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { isTrue } from '../kube/conditions.ts';
 import { persistentVolumeClaims } from '../kube/core.ts';
@@ -55,8 +55,8 @@ export class SharedDemo {
     const { client, signal } = this.#options;
     const made: readonly (readonly [Resource, string])[] = [[virtualMachines, 'copy'], [persistentVolumeClaims, 'copy'], [volumeSnapshots, 'then']];
     for (const [resource, name] of made) {
-      await client.delete(resource, namespaced(name), { signal }).catch(ignoreMissing);
-      await this.#until(`${name} is gone`, async () => !(await client.get(resource, namespaced(name), signal).then(() => true, ignoreMissing)));
+      await client.delete(resource, namespaced(name), { signal }).catch(missing);
+      await this.#until(`${name} is gone`, async () => !(await client.get(resource, namespaced(name), signal).then(() => true, missing)));
     }
   }
 
@@ -162,9 +162,4 @@ export class SharedDemo {
 
 function names(workloads: readonly Workload[]): string {
   return workloads.map(({ metadata }) => metadata.name).join(', ');
-}
-
-function ignoreMissing(error: unknown): boolean {
-  if (isNotFound(error)) return false;
-  throw error;
 }

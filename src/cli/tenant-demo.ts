@@ -1,7 +1,7 @@
 import { systemClock } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Progress } from '../base/progress.ts';
-import { isAlreadyExists } from '../kube/api-error.ts';
+import { isAlreadyExists, missing } from '../kube/api-error.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { namespaces, secrets } from '../kube/core.ts';
 import { isDeleting } from '../kube/object.ts';
@@ -11,7 +11,7 @@ import type { Cloud } from '../openstack/port.ts';
 import { DemoFailedError } from './demo.ts';
 import { formatTable } from './table.ts';
 import { differences, kindRows, machineOf, readSides, serverRows, type TenantSides } from './tenant-sides.ts';
-import { createTenant, ignoreMissing, migrationsOf } from './tenant/tenant-objects.ts';
+import { createTenant, migrationsOf } from './tenant/tenant-objects.ts';
 import { tenantText } from './tenant/tenant-text.ts';
 import { tenantGone, tenantReady } from './tenant/tenant-waiting.ts';
 
@@ -74,7 +74,7 @@ export class TenantDemo {
   async remove(signal: AbortSignal): Promise<void> {
     await this.#removeMigrations(signal);
     await this.#removeTenant(signal);
-    await this.#options.client.delete(namespaces, { name: TENANT.namespace }, { signal }).catch(ignoreMissing);
+    await this.#options.client.delete(namespaces, { name: TENANT.namespace }, { signal }).catch(missing);
     await this.#namespaceGone(false, signal);
   }
 
@@ -118,7 +118,7 @@ export class TenantDemo {
     for (;;) {
       const left = await migrationsOf(client, TENANT.namespace, TENANT.name, signal);
       if (left.length === 0) return;
-      for (const { metadata: { name } } of left) await client.delete(openStackMigrations, { namespace: TENANT.namespace, name }, { signal }).catch(ignoreMissing);
+      for (const { metadata: { name } } of left) await client.delete(openStackMigrations, { namespace: TENANT.namespace, name }, { signal }).catch(missing);
       await systemClock.sleep(LOOK_MS, signal);
     }
   }
@@ -126,17 +126,17 @@ export class TenantDemo {
   async #removeTenant(signal: AbortSignal): Promise<void> {
     const { client, progress } = this.#options;
     const { namespace, name, secret } = TENANT;
-    if (await client.get(openStackTenants, { namespace, name }, signal).catch(ignoreMissing) === false) return;
-    await client.delete(openStackTenants, { namespace, name }, { signal }).catch(ignoreMissing);
+    if (await client.get(openStackTenants, { namespace, name }, signal).catch(missing) === undefined) return;
+    await client.delete(openStackTenants, { namespace, name }, { signal }).catch(missing);
     await tenantGone({ client, namespace, name, patienceMs: PATIENCE_MS, progress, signal });
-    await client.delete(secrets, { namespace, name: secret }, { signal }).catch(ignoreMissing);
+    await client.delete(secrets, { namespace, name: secret }, { signal }).catch(missing);
   }
 
   /** Resolves once there is none; `ifGoing`: at once where it is not on its way. */
   async #namespaceGone(ifGoing: boolean, signal: AbortSignal): Promise<void> {
     for (;;) {
-      const found = await this.#options.client.get(namespaces, { name: TENANT.namespace }, signal).catch(ignoreMissing);
-      if (found === false || (ifGoing && !isDeleting(found))) return;
+      const found = await this.#options.client.get(namespaces, { name: TENANT.namespace }, signal).catch(missing);
+      if (found === undefined || (ifGoing && !isDeleting(found))) return;
       await systemClock.sleep(LOOK_MS, signal);
     }
   }

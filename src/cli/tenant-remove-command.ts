@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { missing } from '../kube/api-error.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { secrets } from '../kube/core.ts';
 import { openStackTenants, type OpenStackTenant } from '../kube/yadokari.ts';
@@ -6,7 +7,7 @@ import { withTarget, withTargetOptions, type TargetOptions } from './cluster-tar
 import type { CliContext } from './context.ts';
 import { seconds } from './option-values.ts';
 import { countText } from './tenant/discovery-text.ts';
-import { findTenant, ignoreMissing } from './tenant/tenant-objects.ts';
+import { findTenant } from './tenant/tenant-objects.ts';
 import { summaryOf } from './tenant/tenant-text.ts';
 import { tenantGone } from './tenant/tenant-waiting.ts';
 
@@ -31,8 +32,8 @@ export function registerTenantRemove(tenant: Command, { print, progress, signal 
 
 /** Whether the Secret is of this tenant alone, and goes with it. */
 async function hasOwnSecret(client: KubeClient, { metadata: { uid, namespace = 'default' }, spec: { cloud } }: OpenStackTenant, signal: AbortSignal): Promise<boolean> {
-  const secret = await client.get(secrets, { namespace, name: cloud.secret }, signal).catch(ignoreMissing);
-  return secret !== false && (secret.metadata.ownerReferences ?? []).some((owner) => owner.uid === uid);
+  const secret = await client.get(secrets, { namespace, name: cloud.secret }, signal).catch(missing);
+  return (secret?.metadata.ownerReferences ?? []).some((owner) => owner.uid === uid);
 }
 
 /** What went, and what stays. */

@@ -40,6 +40,11 @@ export const isGone = (error: unknown): boolean => error instanceof ApiError && 
 /** The request itself is wrong or not allowed: repeating it as it is cannot help. */
 export const isRefused = (error: unknown): boolean => error instanceof ApiError && [400, 403, 405, 413, 415, 422].includes(error.status);
 
+/** For `catch`: undefined instead of what is not there. */
+export function missing(error: unknown): undefined {
+  if (!isNotFound(error)) throw error;
+}
+
 function parseStatus(body: string): Status {
   try {
     return JSON.parse(body) as Status;

@@ -1,6 +1,6 @@
 import { ANNOTATION_FENCED } from '../api/group.ts';
 import type { Log } from '../base/log.ts';
-import { isNotFound } from '../kube/api-error.ts';
+import { missing } from '../kube/api-error.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { timestamp } from '../kube/conditions.ts';
 import type { EventRecorder } from '../kube/event-recorder.ts';
@@ -29,7 +29,7 @@ export class FencingRecord {
     const value = `${node} ${timestamp(atMs)} ${how}`;
     for (const found of await this.#volumes(volume)) {
       const { name, annotations = {} } = found.metadata;
-      if (annotations[ANNOTATION_FENCED] !== value) await client.patch(persistentVolumes, { name }, { metadata: { annotations: { [ANNOTATION_FENCED]: value } } }).catch(unlessGone);
+      if (annotations[ANNOTATION_FENCED] !== value) await client.patch(persistentVolumes, { name }, { metadata: { annotations: { [ANNOTATION_FENCED]: value } } }).catch(missing);
       events.record(found, { type: 'Warning', reason: 'NodeFenced', message: `node ${node} had not let go of the volume, and cannot write to it any more: ${how}` });
     }
   }
@@ -40,8 +40,4 @@ export class FencingRecord {
     const { items } = await client.listAll(persistentVolumes);
     return items.filter(({ spec: { csi } }) => csi?.driver === driver && csi.volumeHandle === handle);
   }
-}
-
-function unlessGone(error: unknown): void {
-  if (!isNotFound(error)) throw error;
 }

@@ -1,7 +1,7 @@
 import { API_VERSION } from '../../api/group.ts';
 import type { OpenStackTenantSpec } from '../../api/open-stack-tenant.ts';
 import { YadoError } from '../../base/errors.ts';
-import { isAlreadyExists, isNotFound } from '../../kube/api-error.ts';
+import { isAlreadyExists, isNotFound, missing } from '../../kube/api-error.ts';
 import type { KubeClient, ObjectRef } from '../../kube/client.ts';
 import { secrets } from '../../kube/core.ts';
 import { openStackMigrations, openStackTenants, type OpenStackMigration, type OpenStackTenant } from '../../kube/yadokari.ts';
@@ -22,7 +22,7 @@ const MANAGED_BY = { 'app.kubernetes.io/managed-by': 'yado' };
 /** Makes a tenant and the Secret with its cloud, which goes when the tenant goes. Makes both or neither. */
 export async function createTenant(client: KubeClient, { namespace, name, secret, cloudsYaml, spec }: TenantRequest, signal: AbortSignal): Promise<OpenStackTenant> {
   await tenantsOf(client, namespace, signal);
-  if (await client.get(openStackTenants, { namespace, name }, signal).then(() => true, ignoreMissing)) throw new YadoError('TenantExists', `There is an OpenStackTenant ${name} in namespace ${namespace} already: take another name, or remove it with \`yado tenant remove ${name}\``, { disposition: 'stalled' });
+  if (await client.get(openStackTenants, { namespace, name }, signal).then(() => true, missing)) throw new YadoError('TenantExists', `There is an OpenStackTenant ${name} in namespace ${namespace} already: take another name, or remove it with \`yado tenant remove ${name}\``, { disposition: 'stalled' });
   await client.create(secrets, { apiVersion: 'v1', kind: 'Secret', metadata: { namespace, name: secret, labels: MANAGED_BY }, type: 'Opaque', data: { 'clouds.yaml': Buffer.from(cloudsYaml).toString('base64') } }, { signal }).catch((error: unknown) => {
     throw isAlreadyExists(error) ? new YadoError('SecretExists', `There is a Secret ${secret} in namespace ${namespace} already: take another name with --secret`, { disposition: 'stalled' }) : error;
   });
@@ -62,9 +62,4 @@ export async function findTenant(client: KubeClient, { name, namespace = 'defaul
   const found = all.find(({ metadata }) => metadata.name === name);
   if (found === undefined) throw new YadoError('NoSuchTenant', `There is no OpenStackTenant ${name} in namespace ${namespace}. ${namesHint(name, all.map(({ metadata }) => metadata.name).sort())}`, { disposition: 'stalled' });
   return found;
-}
-
-export function ignoreMissing(error: unknown): false {
-  if (isNotFound(error)) return false;
-  throw error;
 }

@@ -1,6 +1,6 @@
+import { missing } from '../../kube/api-error.ts';
 import { conditionOf } from '../../kube/conditions.ts';
 import { openStackTenants, type OpenStackTenant } from '../../kube/yadokari.ts';
-import { ignoreMissing } from './tenant-objects.ts';
 import { lookUntilFound, type Wait } from './waiting.ts';
 
 /** The tenant once all of its project is mirrored. Throws YadoError `TenantNotReady` with what it says itself. */
@@ -18,8 +18,8 @@ export async function tenantReady(wait: Wait): Promise<OpenStackTenant> {
 export async function tenantGone(wait: Wait): Promise<void> {
   const { client, namespace, name, signal } = wait;
   await lookUntilFound(`Removing OpenStackTenant ${name}`, wait, 'TenantNotGone', `OpenStackTenant ${name} is not gone`, async () => {
-    const tenant = await client.get(openStackTenants, { namespace, name }, signal).catch(ignoreMissing);
-    if (tenant === false) return { found: undefined };
+    const tenant = await client.get(openStackTenants, { namespace, name }, signal).catch(missing);
+    if (tenant === undefined) return { found: undefined };
     const { reason, message = '' } = conditionOf(tenant.status?.conditions, 'Ready') ?? {};
     return { said: reason === 'Removing' ? message : 'its objects are being removed' };
   });

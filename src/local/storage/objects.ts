@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { API_VERSION } from '../../api/group.ts';
-import { isNotFound } from '../../kube/api-error.ts';
+import { missing } from '../../kube/api-error.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { storageBackends } from '../../kube/yadokari.ts';
 import type { Manifest } from '../control/system-objects.ts';
@@ -21,10 +21,7 @@ const nodesOwn: Manifest = { apiVersion: API_VERSION, kind: 'StorageBackend', me
 /** Resolves once the operator has made the classes of the nodes' own volumes: a claim that is made before the default class may wait for minutes. */
 export async function untilClasses(client: KubeClient, signal: AbortSignal): Promise<void> {
   for (;; await delay(50, undefined, { signal })) {
-    const backend = await client.get(storageBackends, { name: nodesOwn.metadata.name }, signal).catch((error: unknown) => {
-      if (isNotFound(error)) return undefined;
-      throw error;
-    });
+    const backend = await client.get(storageBackends, { name: nodesOwn.metadata.name }, signal).catch(missing);
     // Somebody may have removed it: then there are none to wait for.
     if (backend === undefined || (backend.status?.storageClasses ?? []).length > 0) return;
   }

@@ -3,7 +3,7 @@ import { ANNOTATION_DISK_COPY, ANNOTATION_DISK_COPY_PROGRESS, CONDITION_DISK_COP
 import { API_VERSION } from '../../api/group.ts';
 import { LABEL_MIGRATION } from '../../api/open-stack-names.ts';
 import type { DiskMigration, ServerMigration } from '../../api/open-stack-migration.ts';
-import { isAlreadyExists, isNotFound } from '../../kube/api-error.ts';
+import { isAlreadyExists, missing } from '../../kube/api-error.ts';
 import { conditionOf, isTrue } from '../../kube/conditions.ts';
 import { persistentVolumeClaims, pods, type PersistentVolumeClaim, type Pod } from '../../kube/core.ts';
 import { isDeleting, keyFor } from '../../kube/object.ts';
@@ -88,7 +88,7 @@ async function makeCopy(disk: DiskMigration, source: CopySource, { client, cloud
 export async function removeCopy(disk: DiskMigration, context: StepContext, signal: AbortSignal): Promise<boolean> {
   const pod = copyOf(disk, context);
   if (pod === undefined) return true;
-  if (!isDeleting(pod)) await context.client.delete(pods, { name: pod.metadata.name, namespace: pod.metadata.namespace ?? 'default' }, { signal }).catch(unlessGone);
+  if (!isDeleting(pod)) await context.client.delete(pods, { name: pod.metadata.name, namespace: pod.metadata.namespace ?? 'default' }, { signal }).catch(missing);
   return false;
 }
 
@@ -96,7 +96,7 @@ export async function removeClaim({ claim }: DiskMigration, { client, claims, mi
   const { namespace = 'default', name } = migration.metadata;
   const known = claims.get(keyFor(namespace, claim));
   if (known === undefined || known.metadata.labels?.[LABEL_MIGRATION] !== name) return true;
-  if (!isDeleting(known)) await client.delete(persistentVolumeClaims, { name: claim, namespace }, { signal }).catch(unlessGone);
+  if (!isDeleting(known)) await client.delete(persistentVolumeClaims, { name: claim, namespace }, { signal }).catch(missing);
   return false;
 }
 
@@ -131,8 +131,4 @@ function sayOf(pod: Pod, progress: DiskCopyProgress | undefined): string {
 
 function unlessThere(error: unknown): void {
   if (!isAlreadyExists(error)) throw error;
-}
-
-function unlessGone(error: unknown): void {
-  if (!isNotFound(error)) throw error;
 }

@@ -1,4 +1,5 @@
 import { LABEL_MIGRATION } from '../../api/open-stack-names.ts';
+import { missing } from '../../kube/api-error.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { secrets, type PersistentVolumeClaim } from '../../kube/core.ts';
 import type { Informer } from '../../kube/informer.ts';
@@ -11,7 +12,6 @@ import type { AnchorOptions } from '../virtual-machine/anchor.ts';
 import type { MirrorInformers } from '../open-stack-tenant/informers.ts';
 import { mirrorOf, poolOf } from './kept-objects.ts';
 import type { PlanGround } from './plan.ts';
-import { missing } from './step.ts';
 
 export interface GroundContext {
   readonly client: KubeClient;

@@ -1,13 +1,14 @@
 import { LABEL_VIRTUAL_MACHINE } from '../../api/group.ts';
 import type { ServerMigration } from '../../api/open-stack-migration.ts';
 import { LABEL_MOVED_FROM } from '../../api/open-stack-names.ts';
+import { missing } from '../../kube/api-error.ts';
 import { pods } from '../../kube/core.ts';
 import { isDeleting } from '../../kube/object.ts';
 import { virtualMachines } from '../../kube/yadokari.ts';
 import { areCleared, clearDisks } from './disks.ts';
 import { giveFloatingBack } from './floating.ts';
 import { removeClaim, removeCopy } from './disk-move.ts';
-import { entered, missing, waiting, type StepContext, type Stepped } from './step.ts';
+import { entered, waiting, type StepContext, type Stepped } from './step.ts';
 
 /**
  * The machine here ends before the server starts: the two have one address, and the same disks. What the machine has

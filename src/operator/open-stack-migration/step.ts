@@ -2,7 +2,6 @@ import type { DiskMigration, ServerMigration, ServerPhase } from '../../api/open
 import type { Clock } from '../../base/clock.ts';
 import { YadoError } from '../../base/errors.ts';
 import { timestamp } from '../../kube/conditions.ts';
-import { isNotFound } from '../../kube/api-error.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import type { PersistentVolumeClaim, Pod } from '../../kube/core.ts';
 import type { EventNote } from '../../kube/event-recorder.ts';
@@ -74,9 +73,4 @@ export function exportName(context: StepContext, server: ServerMigration, { name
 /** Of the names of all that the cloud has of a server's copies. */
 export function exportPrefix({ migration: { metadata: { uid = '' } } }: StepContext, { id = '' }: ServerMigration): string {
   return `${EXPORT_PREFIX}-${uid.slice(0, 8)}-${id}-`;
-}
-
-/** For `catch`: undefined instead of what is not there. */
-export function missing(error: unknown): undefined {
-  if (!isNotFound(error)) throw error;
 }

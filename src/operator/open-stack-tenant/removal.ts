@@ -1,5 +1,5 @@
 import { FINALIZER_MIRROR, LABEL_TENANT, LABEL_TENANT_NAMESPACE, LABEL_TENANT_UID } from '../../api/open-stack-names.ts';
-import { isNotFound } from '../../kube/api-error.ts';
+import { isNotFound, missing } from '../../kube/api-error.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { isDeleting, type KubeObject } from '../../kube/object.ts';
 import { openStackTenants, type OpenStackTenant } from '../../kube/yadokari.ts';
@@ -28,7 +28,7 @@ export async function letGoOfObjects(client: KubeClient, tenant: OpenStackTenant
 
 export async function releaseTenant(client: KubeClient, { metadata: { name, namespace = 'default', finalizers = [], resourceVersion } }: OpenStackTenant, signal: AbortSignal): Promise<void> {
   if (!finalizers.includes(FINALIZER_MIRROR)) return;
-  await client.patch(openStackTenants, { name, namespace }, { metadata: { finalizers: finalizers.filter((one) => one !== FINALIZER_MIRROR), resourceVersion } }, { signal }).catch(unlessGone);
+  await client.patch(openStackTenants, { name, namespace }, { metadata: { finalizers: finalizers.filter((one) => one !== FINALIZER_MIRROR), resourceVersion } }, { signal }).catch(missing);
 }
 
 async function objectsOf(client: KubeClient, { resource }: AnyTarget, { metadata: { name, namespace = 'default' } }: OpenStackTenant, signal: AbortSignal): Promise<readonly KubeObject[]> {
@@ -47,16 +47,12 @@ function hasOwner(object: KubeObject, tenant: OpenStackTenant): boolean {
 async function remove(client: KubeClient, { resource }: AnyTarget, object: KubeObject, signal: AbortSignal): Promise<void> {
   const { name, namespace, uid } = object.metadata;
   if (isDeleting(object)) return;
-  await client.delete(resource, { name, ...(namespace === undefined ? {} : { namespace }) }, { ...(uid === undefined ? {} : { preconditions: { uid } }), signal }).catch(unlessGone);
+  await client.delete(resource, { name, ...(namespace === undefined ? {} : { namespace }) }, { ...(uid === undefined ? {} : { preconditions: { uid } }), signal }).catch(missing);
 }
 
 async function leave(client: KubeClient, { resource }: AnyTarget, { metadata }: KubeObject, tenant: OpenStackTenant, signal: AbortSignal): Promise<void> {
   const patch = metadata.namespace === undefined
     ? { labels: { [LABEL_TENANT_UID]: null } }
     : { ownerReferences: (metadata.ownerReferences ?? []).filter(({ uid }) => uid !== tenant.metadata.uid) };
-  await client.patch(resource, metadata, { metadata: { ...patch, resourceVersion: metadata.resourceVersion } }, { signal }).catch(unlessGone);
-}
-
-function unlessGone(error: unknown): void {
-  if (!isNotFound(error)) throw error;
+  await client.patch(resource, metadata, { metadata: { ...patch, resourceVersion: metadata.resourceVersion } }, { signal }).catch(missing);
 }

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { driversOf, type StorageDriver } from '../../api/storage-drivers.ts';
 import type { Clock } from '../../base/clock.ts';
-import { isNotFound, isRefused } from '../../kube/api-error.ts';
+import { isRefused, missing } from '../../kube/api-error.ts';
 import type { Applied, KubeClient } from '../../kube/client.ts';
 import { mergeConditions, type ConditionDraft } from '../../kube/conditions.ts';
 import type { Reconcile } from '../../kube/controller.ts';
@@ -69,17 +69,14 @@ export class StorageBackendReconciler {
     const { csiDriver, storageClass, snapshotClass } = classesOf(backend, driver);
     return await this.#ensure(backend, csiDrivers, csiDriver, signal)
       ?? await this.#ensure(backend, storageClasses, storageClass, signal)
-      ?? await this.#ensure(backend, volumeSnapshotClasses, snapshotClass, signal).catch((error: unknown) => {
-        // A cluster need not know snapshots.
-        if (!isNotFound(error)) throw error;
-        return undefined;
-      });
+      // A cluster need not know snapshots.
+      ?? await this.#ensure(backend, volumeSnapshotClasses, snapshotClass, signal).catch(missing);
   }
 
   async #ensure<T extends KubeObject>(backend: StorageBackend, resource: Resource<T>, wanted: Applied, signal: AbortSignal): Promise<ConditionDraft | undefined> {
     const { client } = this.#context;
     const { name } = wanted.metadata;
-    const known = await client.get(resource, { name }, signal).catch((error: unknown) => (isNotFound(error) ? undefined : Promise.reject(error)));
+    const known = await client.get(resource, { name }, signal).catch(missing);
     if (known !== undefined && controllerOf(known)?.uid !== backend.metadata.uid) {
       return notReady('NameTaken', `there is a ${resource.kind} ${name} already, which is not of this backend: delete it, or name the backend otherwise`);
     }

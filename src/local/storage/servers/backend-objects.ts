@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { StorageBackendSpec } from '../../../api/storage-backend.ts';
-import { isNotFound } from '../../../kube/api-error.ts';
+import { missing } from '../../../kube/api-error.ts';
 import type { KubeClient } from '../../../kube/client.ts';
 import { conditionOf, isTrue } from '../../../kube/conditions.ts';
 import { namespaces, secrets } from '../../../kube/core.ts';
@@ -27,10 +27,7 @@ export interface ServerBackend {
 
 /** Throws LocalError `BackendTaken` when there is a StorageBackend of this name that is not of the cluster's own server. */
 export async function mustBeFree({ client, server, plan, signal }: ServerBackend): Promise<void> {
-  const known = await client.get(storageBackends, { name: server }, signal).catch((error: unknown) => {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  });
+  const known = await client.get(storageBackends, { name: server }, signal).catch(missing);
   if (known === undefined || isOurs(known.spec, specOf(server, plan))) return;
   throw new LocalError('BackendTaken', `There is a StorageBackend ${server} already, of a server of somebody else; delete it, or go on with it: \`kubectl get storagebackend ${server} -o yaml\`.`);
 }
