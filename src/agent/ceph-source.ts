@@ -2,11 +2,12 @@ import type { CephSource } from '../api/disk-copies.ts';
 import type { Clock } from '../base/clock.ts';
 import { YadoError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
-import { openCephDisk } from '../openstack/disk/ceph-disk.ts';
+import { DISK_NODE, DiskDaemon } from '../openstack/disk/disk-daemon.ts';
 import { confOf } from '../storage/drivers/ceph/client-files.ts';
 import { CephConnection } from '../storage/drivers/ceph/connection.ts';
 import { Images } from '../storage/drivers/ceph/images.ts';
 import { lackingOf, program, pythonModule, qemuOfCeph } from '../storage/drivers/ceph/programs.ts';
+import { qemuImage } from '../storage/drivers/ceph/qemu-image.ts';
 import { cephSettings, type CephUser } from '../storage/drivers/ceph/settings.ts';
 import { touchedBy, type ReadableDisk, type SegmentFilter } from './disk-segments.ts';
 
@@ -19,6 +20,7 @@ export interface CephSourceOptions {
   readonly log: Log;
 }
 
+const [KEY, CONF] = ['key', 'ceph.conf'];
 const NEEDED = [pythonModule('rados'), pythonModule('rbd'), program('qemu-storage-daemon', 'qemu-system-common'), qemuOfCeph];
 
 /** A disk of a Ceph that is to be copied, and what of it may have changed since the target was as it. */
@@ -46,7 +48,8 @@ async function open({ image, snapshot, since, ...given }: CephSource, { user, fo
     throw new YadoError('SourceMissing', `pool ${pool} of Ceph has no image ${image}${known === undefined ? '' : ` with a snapshot ${snapshot}`}: the disk may be kept elsewhere (spec.ceph.pool, spec.ceph.volumeTypes, spec.ceph.serverPool)`, { disposition: 'stalled' });
   }
   const ranges = since === undefined ? undefined : await images.changed(image, since);
-  const disk = resources.use(await openCephDisk({ pool, image, ...(snapshot === undefined ? {} : { snapshot }), ...user, conf: confOf({ monitors }), folder, clock, signal }));
+  const blockdevs = qemuImage({ node: DISK_NODE, place: { pool }, image, user, key: KEY, conf: CONF, more: { 'read-only': true, ...(snapshot === undefined ? {} : { snapshot }) } });
+  const disk = resources.use(await DiskDaemon.start({ folder, files: { [KEY]: user.key, [CONF]: confOf({ monitors }) }, blockdevs, clock, signal }));
   const owned = resources.move();
   return { disk, ...(ranges === undefined ? {} : { changed: touchedBy(ranges) }), [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }

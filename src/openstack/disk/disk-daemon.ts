@@ -11,12 +11,13 @@ export interface DiskDaemonOptions {
   readonly folder: string;
   /** What only it and root may read, by the names of files in the folder. */
   readonly files: Readonly<Record<string, string>>;
-  /** Options of qemu-storage-daemon that open the disk as the node `disk`; they name files as they are called in the folder. */
+  /** Options of qemu-storage-daemon that open the disk as the node DISK_NODE; they name files as they are called in the folder. */
   readonly blockdevs: readonly string[];
   readonly clock: Clock;
   readonly signal: AbortSignal;
 }
 
+export const DISK_NODE = 'disk';
 const PROGRAM = 'qemu-storage-daemon';
 const EXPORT = 'disk';
 const SOCKET = 'nbd';
@@ -42,7 +43,7 @@ export class DiskDaemon implements DiskReader {
     await using resources = new AsyncDisposableStack();
     await makeFolder(folder, files);
     resources.defer(() => rm(folder, { recursive: true, force: true }));
-    const program = new Program(folder, [...blockdevs, '--nbd-server', `addr.type=unix,addr.path=${SOCKET},max-connections=1`, '--export', `type=nbd,id=disk,node-name=disk,name=${EXPORT},writable=off`]);
+    const program = new Program(folder, [...blockdevs, '--nbd-server', `addr.type=unix,addr.path=${SOCKET},max-connections=1`, '--export', `type=nbd,id=disk,node-name=${DISK_NODE},name=${EXPORT},writable=off`]);
     resources.defer(() => program.end());
     const disk = resources.use(await connect(program, join(folder, SOCKET), clock, signal));
     return new DiskDaemon(disk, resources.move());
@@ -59,11 +60,6 @@ export class DiskDaemon implements DiskReader {
   [Symbol.asyncDispose](): Promise<void> {
     return this.#resources.disposeAsync();
   }
-}
-
-/** A node of QEMU's that is only read. */
-export function readOnlyBlockdev(options: object): readonly string[] {
-  return ['--blockdev', JSON.stringify({ 'read-only': true, ...options })];
 }
 
 async function makeFolder(folder: string, files: Readonly<Record<string, string>>): Promise<void> {

@@ -1,5 +1,5 @@
 import type { Clock } from '../../base/clock.ts';
-import { DiskDaemon, readOnlyBlockdev } from './disk-daemon.ts';
+import { DISK_NODE, DiskDaemon } from './disk-daemon.ts';
 import { cookieOf, ImageProxy } from './image-proxy.ts';
 import type { DiskReader } from './port.ts';
 import { checkHeader, HEADER_BYTES } from './qcow2-header.ts';
@@ -68,7 +68,11 @@ export class Qcow2Image implements DiskReader {
 function blockdevsFor({ url }: ImageProxy): readonly string[] {
   return [
     '--object', `secret,id=key,file=${KEY}`,
-    ...readOnlyBlockdev({ driver: 'http', 'node-name': 'file', url, 'cookie-secret': 'key', timeout: PROXY_SECONDS }),
-    ...readOnlyBlockdev({ driver: 'qcow2', 'node-name': 'disk', file: 'file', backing: null }),
+    ...blockdev({ driver: 'http', 'node-name': 'file', url, 'cookie-secret': 'key', timeout: PROXY_SECONDS }),
+    ...blockdev({ driver: 'qcow2', 'node-name': DISK_NODE, file: 'file', backing: null }),
   ];
+}
+
+function blockdev(options: object): readonly string[] {
+  return ['--blockdev', JSON.stringify({ 'read-only': true, ...options })];
 }

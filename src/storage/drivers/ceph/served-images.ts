@@ -10,6 +10,7 @@ import { writeConf, writeKey } from './client-files.ts';
 import { endProcesses, leaveContainer, processesOf } from './daemons.ts';
 import { program, qemuOfCeph } from './programs.ts';
 import type { AttachedImages, Door } from './rbd-node.ts';
+import { qemuImage } from './qemu-image.ts';
 import { qmp } from './qmp.ts';
 import type { CephSettings, CephUser } from './settings.ts';
 
@@ -125,14 +126,13 @@ export class ServedImages implements AttachedImages {
   }
 
   async #serve(folder: string, image: string): Promise<void> {
-    const { settings, user, place: { pool, namespace } } = this.#options;
+    const { settings, user, place } = this.#options;
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const [conf, key, data] = [await writeConf(folder, settings), await writeKey(folder, user), join(folder, 'data')];
     await writeFile(data, '', { mode: 0o600 });
     await run(PROGRAM, [
       '--daemonize',
-      '--object', `secret,id=key,format=base64,file=${key}`,
-      '--blockdev', JSON.stringify({ driver: 'rbd', 'node-name': 'image', pool, ...(namespace === undefined ? {} : { namespace }), image, user: user.user, 'key-secret': 'key', conf, discard: 'unmap' }),
+      ...qemuImage({ node: 'image', place, image, user, key, conf, more: { discard: 'unmap' } }),
       '--export', JSON.stringify({ type: 'fuse', id: 'file', 'node-name': 'image', mountpoint: data, writable: true, growable: false, 'allow-other': 'off' }),
       '--chardev', `socket,id=control,server=on,wait=off,path=${join(folder, 'qmp.sock')}`,
       '--monitor', 'control',
