@@ -25,9 +25,10 @@ export const CEPH_STEPS: Readonly<Partial<Record<DiskMigration['step'], DiskStep
 
 /** What of Ceph the disk is copied from in this pass, called as Cinder's and Nova's drivers call it; into a claim that has not got the snapshot, all of it. */
 export function cephSource({ ceph }: OpenStackMigrationSpec, { phase, id }: Pick<ServerMigration, 'phase' | 'id'>, { volume, snapshot, name, claimUID }: DiskMigration, claim: PersistentVolumeClaim | undefined): CephSource {
-  const { monitors = [], pool = POOL, serverPool } = ceph ?? {};
-  if (ceph === undefined || (volume === undefined && serverPool === undefined)) throw new MigrationError('SourceFault', `disk ${name} is copied from Ceph, and spec.ceph${ceph === undefined ? '' : '.serverPool'} does not tell of one any more`);
-  if (volume === undefined) return { monitors, pool: serverPool ?? '', image: `${id}_disk` };
+  const pool = volume === undefined ? ceph?.serverPool : ceph?.pool ?? POOL;
+  if (ceph === undefined || pool === undefined) throw new MigrationError('SourceFault', `disk ${name} is copied from Ceph, and spec.ceph${ceph === undefined ? '' : '.serverPool'} does not tell of one any more`);
+  const { monitors } = ceph;
+  if (volume === undefined) return { monitors, pool, image: `${id}_disk` };
   const source = { monitors, pool, image: `volume-${volume}` };
   if (snapshot === undefined) return source;
   if (phase !== 'Finishing') return { ...source, snapshot: `snapshot-${snapshot}` };

@@ -79,14 +79,15 @@ function sayDisks({ kept, changed, impossible }: Lines, source: SourceServer, { 
   for (const { name: disk, volume, sizeBytes } of source.disks) {
     const title = volume === undefined ? 'disk of the image' : `volume ${volume.name || volume.id}`;
     const storage = classOf(volume?.type);
+    const inCeph = isInCeph(spec, volume);
     if (sizeBytes === 0) impossible.push(`${title}: its size is not known, neither from the flavor nor from the image`);
     if (volume?.encrypted === true) impossible.push(`${title} is encrypted, with keys that the cloud does not tell`);
     if ((volume?.attachments.length ?? 0) > 1) impossible.push(`${title} is attached to other servers too`);
     if (takenClaims(claimName(name, disk))) impossible.push(`${title}: there is a PersistentVolumeClaim ${claimName(name, disk)} already, which is not of this migration`);
     if (storage === undefined) impossible.push(`${title}: no StorageClass is the default; name one in storageClassName${volume?.type === undefined ? '' : ` or map.volumeTypes.${volume.type}`}`);
     else if (!hasClass(storage)) impossible.push(`${title}: there is no StorageClass ${storage}`);
-    else kept.push(`${title}: ${formatBytes(sizeBytes)}, claim ${claimName(name, disk)} of StorageClass ${storage} (${spec.volumeMode ?? 'Filesystem'})${isInCeph(spec, volume) ? `, read from Ceph${volume === undefined ? ' once the server has stopped' : ''}` : ''}`);
-    if (isInCeph(spec, volume) && !hasCephKey) impossible.push(`${title}: there is no Secret ${spec.ceph?.secret} with the keys user and key, by which it could be read from Ceph`);
+    else kept.push(`${title}: ${formatBytes(sizeBytes)}, claim ${claimName(name, disk)} of StorageClass ${storage} (${spec.volumeMode ?? 'Filesystem'})${inCeph ? `, read from Ceph${volume === undefined ? ' once the server has stopped' : ''}` : ''}`);
+    if (inCeph && !hasCephKey) impossible.push(`${title}: there is no Secret ${spec.ceph?.secret} with the keys user and key, by which it could be read from Ceph`);
   }
   if (hasPassingDisks(source)) changed.push('ephemeral disk and swap of the flavor: not here; the cloud lets nobody copy them');
 }
