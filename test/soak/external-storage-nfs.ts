@@ -1,13 +1,8 @@
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
-import { silentProgress } from '../../src/base/progress.ts';
-import { defaultCacheRoot } from '../../src/local/layout.ts';
-import { ensureExtraProgram } from '../../src/local/toolchain/toolchain.ts';
-import { externalImages } from '../env/external-images.ts';
+import { externalTests } from '../env/external-tests.ts';
 import { onOtherKernel, prepareNfs } from '../env/other-kernel.ts';
 
-const root = join(import.meta.dirname, '../..');
 const HOUR = 3_600_000;
 const timeout = process.env['YADO_EXTERNAL_TIMEOUT'] ?? '3h';
 const focus = process.env['YADO_EXTERNAL_FOCUS'];
@@ -16,9 +11,7 @@ const focus = process.env['YADO_EXTERNAL_FOCUS'];
 describe('the external storage tests of Kubernetes, on NFS', { timeout: 5 * HOUR }, () => {
   before(async () => {
     await prepareNfs();
-    const building = { modules: join(root, 'deploy/toolchain'), cache: defaultCacheRoot, environment: process.env, progress: silentProgress };
-    await ensureExtraProgram('e2e.test', building);
-    await externalImages(await ensureExtraProgram('agnhost', building), join(defaultCacheRoot, 'images'));
+    await externalTests();
   });
 
   it('pass, but for what is known', async () => {

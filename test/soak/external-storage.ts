@@ -1,14 +1,11 @@
 import assert from 'node:assert/strict';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { silentProgress } from '../../src/base/progress.ts';
 import { run } from '../../src/base/process.ts';
-import { defaultCacheRoot } from '../../src/local/layout.ts';
-import { ensureExtraProgram } from '../../src/local/toolchain/toolchain.ts';
 import { lackOfNfsClient } from '../../src/storage/drivers/nfs/nfs-client.ts';
 import { startTestCluster, type TestCluster } from '../env/cluster.ts';
 import { externalDrivers } from '../env/external-drivers.ts';
-import { externalImages } from '../env/external-images.ts';
+import { externalTests } from '../env/external-tests.ts';
 import { runExternal } from '../env/external-run.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -29,9 +26,8 @@ describe('the external storage tests of Kubernetes', { timeout: 4 * 3_600_000, c
   let program: string;
 
   before(async () => {
-    const building = { modules: join(root, 'deploy/toolchain'), cache: defaultCacheRoot, environment: process.env, progress: silentProgress };
-    program = await ensureExtraProgram('e2e.test', building);
-    const images = await externalImages(await ensureExtraProgram('agnhost', building), join(defaultCacheRoot, 'images'));
+    const { images, ...tests } = await externalTests();
+    program = tests.program;
     cluster = await startTestCluster({ name: 'external', storage: ['local'], images: [images], timeout: 1200 });
     for (const [server, drivers] of Object.entries({ ceph: ['rbd', 'cephfs'], nfs: ['nfs'] })) {
       if (wanted.some((name) => drivers.includes(name))) await run(process.execPath, [yado, 'storage', 'add', server, '--name', cluster.status.name, '--state-root', cluster.folder], { timeoutMs: 1_200_000 });
