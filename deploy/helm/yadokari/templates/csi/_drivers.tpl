@@ -27,10 +27,15 @@
 {{- toJson $drivers -}}
 {{- end }}
 
+{{/* Whether the cluster has the definitions of snapshots: "true", or nothing. One that was made a moment ago is not served yet. */}}
+{{- define "yadokari.csi.snapshotDefinitions" -}}
+{{- if or (.Capabilities.APIVersions.Has "snapshot.storage.k8s.io/v1/VolumeSnapshot") (lookup "apiextensions.k8s.io/v1" "CustomResourceDefinition" "" "volumesnapshots.snapshot.storage.k8s.io") -}}true{{- end -}}
+{{- end }}
+
 {{/* Whether there are snapshots: "true", or nothing. */}}
 {{- define "yadokari.csi.snapshots" -}}
 {{- $storage := .Values.storage -}}
-{{- $known := .Capabilities.APIVersions.Has "snapshot.storage.k8s.io/v1/VolumeSnapshot" -}}
+{{- $known := include "yadokari.csi.snapshotDefinitions" . -}}
 {{- if or $storage.snapshotController.enabled (eq (toString $storage.snapshots) "true") (and (eq (toString $storage.snapshots) "auto") $known) -}}true{{- end -}}
 {{- end }}
 
