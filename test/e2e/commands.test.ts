@@ -11,6 +11,7 @@ import { secrets } from '../../src/kube/core.ts';
 import { HttpTransport, loadKubeconfig } from '../../src/kube/transport.ts';
 import { virtualMachines, type VirtualMachine } from '../../src/kube/yadokari.ts';
 import type { ClusterStatus } from '../../src/local/cluster.ts';
+import { tied } from '../env/tied.ts';
 
 const root = join(import.meta.dirname, '../..');
 const yado = join(root, 'src/bin/yado.ts');
@@ -24,7 +25,7 @@ describe('the commands on a cluster', { timeout: 900_000 }, () => {
   let folder = '';
   let kubeconfig = '';
   let environment: NodeJS.ProcessEnv = {};
-  let tied: ChildProcess | undefined;
+  let held: ChildProcess | undefined;
   let output = '';
   let client: KubeClient;
 
@@ -50,8 +51,8 @@ describe('the commands on a cluster', { timeout: 900_000 }, () => {
     environment = { ...process.env, KUBECONFIG: kubeconfig };
     await mkdir(join(folder, 'more'));
     await writeFile(join(folder, 'more/one.yaml'), 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: one, namespace: default}\n');
-    const child = spawn(process.execPath, [yado, ...up('--tied')], { env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
-    tied = child;
+    const child = spawn('setpriv', [...tied, yado, ...up('--tied')], { env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
+    held = child;
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => void (output += chunk.toString()));
     // It says so as the last thing of all; builds may come before.
     while (!output.includes('kubectl uses it now')) {
@@ -66,9 +67,9 @@ describe('the commands on a cluster', { timeout: 900_000 }, () => {
   });
   after(async () => {
     client?.close();
-    if (tied !== undefined && tied.exitCode === null) {
-      const ended = new Promise((resolve) => tied?.once('exit', resolve));
-      tied.kill('SIGINT');
+    if (held !== undefined && held.exitCode === null) {
+      const ended = new Promise((resolve) => held?.once('exit', resolve));
+      held.kill('SIGINT');
       await ended;
     }
     await rm(folder, { recursive: true, force: true });

@@ -12,6 +12,7 @@ import { clusterLayout, type ClusterLayout } from '../../src/local/layout.ts';
 import { networkPlan, type NetworkPlan } from '../../src/local/network-plan.ts';
 import { readRecord } from '../../src/local/record.ts';
 import { tracesOf } from './leftovers.ts';
+import { tied } from './tied.ts';
 
 const yado = join(import.meta.dirname, '../../src/bin/yado.ts');
 
@@ -38,7 +39,7 @@ export class DemoRuns implements AsyncDisposable {
   }
 
   start(...words: readonly string[]): { readonly child: ChildProcess; readonly ended: Promise<EndedRun> } {
-    const child = spawn(process.execPath, [yado, ...words, '--name', this.name, '--state-root', this.folder, '--kubeconfig', join(this.folder, 'kubeconfig')], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn('setpriv', [...tied, yado, ...words, '--name', this.name, '--state-root', this.folder, '--kubeconfig', join(this.folder, 'kubeconfig')], { stdio: ['ignore', 'pipe', 'pipe'] });
     this.#running.add(child);
     const output = Promise.all([text(child.stdout), text(child.stderr)]);
     const ended = once(child, 'close').then(async ([code]: unknown[]) => {
