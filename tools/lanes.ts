@@ -4,9 +4,9 @@ import { basename } from 'node:path';
 import { runStep, type StepResult } from './step.ts';
 
 /** They need no cluster of nodes and no guest, wait more than they work, and make room for those that do. */
-const LIGHT = new Set(['chart', 'chart-server', 'csi-ceph', 'csi-local', 'csi-nfs', 'disk-copy', 'drbd-chart', 'go-programs', 'ipam', 'openstack-connection', 'openstack-migration', 'openstack-tenant']);
+const LIGHT = new Set(['chart', 'chart-server', 'csi-ceph', 'csi-local', 'disk-copy', 'drbd-chart', 'go-programs', 'ipam', 'openstack-connection', 'openstack-migration', 'openstack-tenant']);
 /** They leave one of two processors to others most of the time. */
-const CALM = new Set(['ceph-volumes', 'images', 'kubelet-server', 'local-volumes', 'machine-volumes', 'openstack-mirror', 'release-images', 'storage-add', 'virtual-node-tls']);
+const CALM = new Set(['ceph-volumes', 'csi-nfs', 'images', 'kubelet-server', 'local-volumes', 'machine-volumes', 'openstack-mirror', 'release-images', 'storage-add', 'virtual-node-tls']);
 
 export interface LaneOptions {
   readonly env: NodeJS.ProcessEnv;

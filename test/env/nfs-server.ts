@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createLog } from '../../src/base/log.ts';
@@ -10,6 +10,8 @@ import { parseSettings, type ManagedServer } from '../../src/storage/drivers/nfs
 import { Underlay } from './network-host.ts';
 
 const NETWORK = '10.77.5';
+/** Clients on a processor that is emulated, and has little of a real one, come late; what they hold is theirs for so long. */
+const LEASE_SECONDS = 10;
 
 export interface NfsServerOptions {
   /** What the volumes' folder lies on: a btrfs of its own, or whatever this machine has. */
@@ -63,9 +65,14 @@ export class NfsServerUnderTest implements AsyncDisposable {
     return this.#server?.pid;
   }
 
+  /** What nfs-ganesha said last, for whoever asks why a client of it failed. */
+  async said(): Promise<string> {
+    return (await readFile(ganeshaFiles(join(this.folder, 'ganesha')).logFile, 'utf8')).slice(-4000);
+  }
+
   async startGanesha(): Promise<void> {
     const site = new ManagedSite(parseSettings(this.settings) as ManagedServer, 'n1');
-    this.#server = await GaneshaServer.start({ folder: join(this.folder, 'ganesha'), address: this.address, port: 2049, leaseSeconds: 4, prepare: () => site.prepare(), log: createLog({ level: 'error' }) });
+    this.#server = await GaneshaServer.start({ folder: join(this.folder, 'ganesha'), address: this.address, port: 2049, leaseSeconds: LEASE_SECONDS, prepare: () => site.prepare(), log: createLog({ level: 'error' }) });
   }
 
   async stopGanesha(): Promise<void> {

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, open as openFile, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { after, afterEach, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createLog } from '../../src/base/log.ts';
 import { run } from '../../src/base/process.ts';
@@ -61,6 +61,12 @@ describe('volumes on NFS', { timeout: 1_500_000 }, () => {
   });
   after(async () => {
     await server?.[Symbol.asyncDispose]();
+  });
+
+  // Its machine is gone with the last test, and with it what could tell why.
+  afterEach(async (context) => {
+    if ((context as { readonly passed?: boolean }).passed === true) return;
+    console.log(`what nfs-ganesha said:\n${await server.said()}\nwhat the kernel said:\n${await run('sh', ['-c', 'dmesg | tail -n 40'])}`);
   });
 
   it('are shared: what one machine writes another reads, and what one has locked another cannot lock', async () => {
