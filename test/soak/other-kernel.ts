@@ -30,7 +30,19 @@ async function sharersOfNfs(): Promise<readonly object[]> {
     return typeof value === 'object' && value !== null ? Object.fromEntries(Object.entries(value).map(([key, one]) => [key, without(one)])) : value;
   };
   const objects = parseAllDocuments(text).map((document) => document.toJS() as { readonly kind: string; readonly metadata: { readonly name: string } });
-  return objects.filter(({ kind, metadata: { name } }) => kind !== 'PersistentVolumeClaim' || name === 'files').map((object) => without(object) as object);
+  return objects.filter(({ kind, metadata: { name } }) => kind !== 'PersistentVolumeClaim' || name === 'files').map((object) => withPatience(without(object) as Partial<Machine>));
+}
+
+interface Machine {
+  readonly kind: string;
+  readonly spec: { readonly probes: { readonly readiness: object } };
+}
+
+/** The machine takes longer to answer than a probe waits. */
+function withPatience(object: Partial<Machine>): object {
+  if (object.kind !== 'VirtualMachine' || object.spec === undefined) return object;
+  const { probes, ...spec } = object.spec;
+  return { ...object, spec: { ...spec, probes: { readiness: { ...probes.readiness, timeoutSeconds: 120, periodSeconds: 120 } } } };
 }
 
 const SHARERS = ['machine', 'east', 'west'];
@@ -42,7 +54,7 @@ ${JSON.stringify({ apiVersion: 'v1', kind: 'List', items: await sharersOfNfs() }
 END
 patiently $kubectl apply --validate=ignore -f /tmp/objects.json
 $kubectl wait --for=condition=Ready --timeout=20m ypod/east ypod/west
-$kubectl wait --for=condition=Ready --timeout=30m vm/machine
+$kubectl wait --for=condition=Ready --timeout=30m vm/machine || { $kubectl describe vm machine; find /root /var/lib -name console.log -exec tail -n 40 {} +; exit 1; }
 $kubectl get vm,ypod -o wide
 $kubectl exec east -- sh -c 'mount | grep /share'
 address() { if [ $1 = machine ]; then $kubectl get vm machine -o jsonpath='{.status.address}'; else $kubectl get pod $1 -o jsonpath='{.status.podIP}'; fi; }
