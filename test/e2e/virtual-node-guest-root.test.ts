@@ -76,17 +76,21 @@ describe("root of a machine's guest", { timeout: 900_000 }, () => {
     await cluster.apply(NAMESPACE, core('victim', { nodeSelector: { 'kubernetes.io/hostname': 'n1' }, containers: [shellContainer(SITE)] }));
     const [{ status: client }, { status: victim }] = await Promise.all([pod('client'), ready('victim')]);
     const page = `http://${victim?.podIP}/cgi-bin/who`;
-    assert.equal(await guest.shell(`timeout 20 wget -q -O - ${page}`), (await cluster.vm(NAMESPACE, 'east')).status?.address);
-    let drops = await dropped();
+    const truth = (await cluster.vm(NAMESPACE, 'east')).status?.address;
+    const heard: string[] = [];
     for (const lie of [client?.podIP ?? '', '10.96.0.1', '192.0.2.1']) {
-      const said = await guest.shell(`exec 2>&1; gateway=$(ip route | sed -n 's/^default via \\([0-9.]*\\).*/\\1/p')
+      await eventually(`the host drops what is sent as ${lie}`, async () => {
+        // Who asks as a liar which hardware the gateway has gets no answer either, and sends nothing: the truth is told before.
+        assert.equal(await guest.shell(`timeout 20 wget -q -O - ${page}`), truth);
+        const drops = await dropped();
+        const said = await guest.shell(`exec 2>&1; gateway=$(ip route | sed -n 's/^default via \\([0-9.]*\\).*/\\1/p')
 ip addr add ${lie}/32 dev eth0 && ip route add ${victim?.podIP} via $gateway dev eth0 onlink src ${lie} && { timeout 5 wget -q -O - ${page} || echo silence; }
 ip route del ${victim?.podIP}; ip addr del ${lie}/32 dev eth0`);
-      assert.match(said, /^silence$/m, `as ${lie}: ${said}`);
-      const now = await dropped();
-      assert.ok(now > drops, `what was sent as ${lie} was let through`);
-      drops = now;
+        if (!/^silence$/m.test(said)) heard.push(`as ${lie}: ${said}`);
+        return heard.length > 0 || (await dropped()) > drops;
+      }, 60_000);
     }
+    assert.deepEqual(heard, []);
   });
 
   it('gets nothing from what listens on its host', async () => {
