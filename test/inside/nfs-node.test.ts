@@ -66,7 +66,7 @@ describe('volumes on NFS', { timeout: 1_500_000 }, () => {
   // Its machine is gone with the last test, and with it what could tell why.
   afterEach(async (context) => {
     if ((context as { readonly passed?: boolean }).passed === true) return;
-    console.log(`what nfs-ganesha said:\n${await server.said()}\nwhat the kernel said:\n${await run('sh', ['-c', 'dmesg | tail -n 40'])}`);
+    console.log(`what nfs-ganesha said:\n${await server?.said()}\nwhat the kernel said:\n${await run('sh', ['-c', 'dmesg | tail -n 40'])}`);
   });
 
   it('are shared: what one machine writes another reads, and what one has locked another cannot lock', async () => {

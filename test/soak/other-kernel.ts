@@ -42,7 +42,7 @@ interface Machine {
 function withPatience(object: Partial<Machine>): object {
   if (object.kind !== 'VirtualMachine' || object.spec === undefined) return object;
   const { probes, ...spec } = object.spec;
-  return { ...object, spec: { ...spec, probes: { readiness: { ...probes.readiness, timeoutSeconds: 120, periodSeconds: 120 } } } };
+  return { ...object, spec: { ...spec, probes: { readiness: { ...probes.readiness, timeoutSeconds: 120 } } } };
 }
 
 const SHARERS = ['machine', 'east', 'west'];
