@@ -1,9 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { closeSync, openSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseAllDocuments } from 'yaml';
@@ -11,6 +10,7 @@ import { isAlreadyExists } from '../../src/kube/api-error.ts';
 import { KubeClient } from '../../src/kube/client.ts';
 import { defineResource, type KubeObject, type Resource } from '../../src/kube/object.ts';
 import { HttpTransport, loadKubeconfig } from '../../src/kube/transport.ts';
+import { ownFolder } from './own-folder.ts';
 
 export interface ApiServerOptions {
   /** Folder with the programs `etcd` and `kube-apiserver`. */
@@ -37,9 +37,9 @@ export interface ApiServer extends AsyncDisposable {
   create(yaml: string): Promise<void>;
 }
 
-/** A real etcd and kube-apiserver on free ports of this machine, with a folder of their own that goes with them. */
+/** A real etcd and kube-apiserver on free ports of this machine, with a folder of their own that goes with them; they end with this process, however that ends. */
 export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
-  const folder = await mkdtemp(join(tmpdir(), 'yado-api-'));
+  const folder = await ownFolder('yado-api-');
   const address = options.address ?? '127.0.0.1';
   const [clients, peers, port] = await Promise.all([freePort(), freePort(), freePort(address)]);
   const token = randomBytes(16).toString('hex');
@@ -58,7 +58,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
 
   const start = (program: string, args: readonly string[]): ChildProcess => {
     const output = openSync(join(folder, `${program}.log`), 'a');
-    const child = spawn(join(options.binDirectory, program), args, { stdio: ['ignore', output, output] });
+    const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', join(options.binDirectory, program), ...args], { stdio: ['ignore', output, output] });
     closeSync(output);
     return child;
   };
