@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { LocalError } from '../errors.ts';
 
 /** As whom one signs in; projects and users are those of the default domain. */
@@ -9,12 +10,18 @@ export type ServiceType = 'identity' | 'compute' | 'network' | 'image' | 'volume
 type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
 interface Token {
+  /** What goes with each call. */
+  readonly secret: string;
   readonly catalog: readonly { readonly type: string; readonly endpoints: readonly { readonly interface: string; readonly url: string }[] }[];
   readonly project: { readonly id: string };
   readonly user: { readonly id: string };
 }
 
 const CALL_MS = 300_000;
+/** While a service of the cloud starts anew, those that ask it answer 503. */
+const UNAVAILABLE = 503;
+const MOST_TRIES = 60;
+const AGAIN_MS = 1000;
 const MOST_OF_A_REFUSAL = 500;
 /** What a path begins with behind the catalog's URL, where that does not have the version. */
 const VERSIONS: Partial<Record<ServiceType, string>> = { network: '/v2.0', image: '/v2' };
@@ -30,16 +37,18 @@ export class OpenStackRefusal extends LocalError {
   }
 }
 
-/** As much of a client as it takes to furnish an OpenStack of one's own. A token is good for an hour. */
+/** As much of a client as it takes to furnish an OpenStack of one's own. It signs in again when its token is good no more. */
 export class OpenStackApi {
   readonly projectId: string;
   readonly userId: string;
-  readonly #token: string;
   readonly #urls: ReadonlyMap<string, string>;
+  readonly #renew: () => Promise<Token>;
   readonly #signal: AbortSignal | undefined;
+  #secret: string;
 
-  private constructor(secret: string, { catalog, project, user }: Token, signal: AbortSignal | undefined) {
-    this.#token = secret;
+  private constructor({ secret, catalog, project, user }: Token, renew: () => Promise<Token>, signal: AbortSignal | undefined) {
+    this.#secret = secret;
+    this.#renew = renew;
     this.#signal = signal;
     this.projectId = project.id;
     this.userId = user.id;
@@ -47,11 +56,8 @@ export class OpenStackApi {
   }
 
   static async signIn(authUrl: string, identity: Identity, signal?: AbortSignal): Promise<OpenStackApi> {
-    const url = `${authUrl}/auth/tokens`;
-    const response = await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ auth: authOf(identity) }), signal: limited(signal) });
-    if (response.status !== 201) throw new OpenStackRefusal(`POST ${url}`, response.status, await response.text());
-    const { token } = await response.json() as { readonly token: Token };
-    return new OpenStackApi(response.headers.get('x-subject-token') ?? '', token, signal);
+    const renew = (): Promise<Token> => tokenOf(authUrl, identity, signal);
+    return new OpenStackApi(await renew(), renew, signal);
   }
 
   get<T>(service: ServiceType, path: string): Promise<T> {
@@ -86,13 +92,33 @@ export class OpenStackApi {
     const url = `${this.#urls.get(service)?.replace(/\/$/, '') ?? ''}${VERSIONS[service] ?? ''}${path}`;
     const microversion = MICROVERSIONS[service];
     const raw = body instanceof Uint8Array;
-    const response = await fetch(url, {
-      method, signal: limited(this.#signal), ...(body === undefined ? {} : { body: raw ? new Uint8Array(body) : JSON.stringify(body) }),
-      headers: { 'x-auth-token': this.#token, 'content-type': raw ? 'application/octet-stream' : 'application/json', ...(microversion === undefined ? {} : { 'openstack-api-version': microversion }) },
-    });
-    if (!response.ok) throw new OpenStackRefusal(`${method} ${url}`, response.status, await response.text());
-    return response;
+    let isRenewed = false;
+    for (let tries = 1; ; tries += 1) {
+      const response = await fetch(url, {
+        method, signal: limited(this.#signal), ...(body === undefined ? {} : { body: raw ? new Uint8Array(body) : JSON.stringify(body) }),
+        headers: { 'x-auth-token': this.#secret, 'content-type': raw ? 'application/octet-stream' : 'application/json', ...(microversion === undefined ? {} : { 'openstack-api-version': microversion }) },
+      });
+      if (response.ok) return response;
+      const isOld = response.status === 401 && !isRenewed;
+      const isAway = response.status === UNAVAILABLE && method === 'GET' && tries < MOST_TRIES;
+      if (!isOld && !isAway) throw new OpenStackRefusal(`${method} ${url}`, response.status, await response.text());
+      await response.body?.cancel();
+      if (isOld) {
+        this.#secret = (await this.#renew()).secret;
+        isRenewed = true;
+      } else {
+        await delay(AGAIN_MS, undefined, this.#signal === undefined ? {} : { signal: this.#signal });
+      }
+    }
   }
+}
+
+async function tokenOf(authUrl: string, identity: Identity, signal: AbortSignal | undefined): Promise<Token> {
+  const url = `${authUrl}/auth/tokens`;
+  const response = await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ auth: authOf(identity) }), signal: limited(signal) });
+  if (response.status !== 201) throw new OpenStackRefusal(`POST ${url}`, response.status, await response.text());
+  const { token } = await response.json() as { readonly token: Omit<Token, 'secret'> };
+  return { ...token, secret: response.headers.get('x-subject-token') ?? '' };
 }
 
 function authOf(identity: Identity): object {
