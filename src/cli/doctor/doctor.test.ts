@@ -40,6 +40,8 @@ describe('doctor', () => {
     const second = { mountPoint: '/y', version: 2 as const, mountOptions: '' };
     assert.match(cgroupVerdict([second], ['cpuset', 'cpu', 'io', 'memory', 'pids']).found, /^version 2, with/);
     assert.match(cgroupVerdict([first('cpu,cpuacct'), first('cpuset'), first('memory'), second], ['pids']).found, /^hybrid/);
+    assert.equal(cgroupVerdict([second], ['cpu', 'io', 'memory', 'pids']).verdict, 'ok');
+    assert.deepEqual(cgroupVerdict([first('cpu'), first('memory'), second], ['pids']).found, 'hybrid: version 1 with a unified tree, without cpuset');
     const lacking = cgroupVerdict([first('cpu'), first('cpuset'), first('pids')], []);
     assert.deepEqual([lacking.verdict, lacking.found], ['missing', 'version 1, without memory']);
   });

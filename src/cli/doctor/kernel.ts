@@ -59,7 +59,9 @@ export async function drbdFinding(): Promise<Finding> {
   return ok('DRBD', `${version === undefined ? 'none in this kernel' : version}; only StorageBackends of kind drbd need it, which local clusters cannot try out (docs/drbd.md)`);
 }
 
-const needed = ['cpu', 'cpuset', 'memory', 'pids'] as const;
+const NEEDED = ['cpu', 'memory', 'pids'] as const;
+/** In version 1 a kubelet does not start without it; in version 2 it makes do with what there is. Kernels for one processor have none. */
+const NEEDED_IN_FIRST = ['cpu', 'cpuset', 'memory', 'pids'] as const;
 
 /** Which controllers the hierarchies have, given what /sys/fs/cgroup/cgroup.controllers of version 2 lists. */
 export function cgroupVerdict(hierarchies: readonly CgroupHierarchy[], unifiedControllers: readonly string[]): Finding {
@@ -67,6 +69,7 @@ export function cgroupVerdict(hierarchies: readonly CgroupHierarchy[], unifiedCo
   const second = hierarchies.some(({ version }) => version === 2);
   const controllers = new Set([...first.flatMap(({ mountOptions }) => mountOptions.split(',')), ...unifiedControllers]);
   const kind = first.length === 0 ? 'version 2' : second ? 'hybrid: version 1 with a unified tree' : 'version 1';
+  const needed = first.length === 0 ? NEEDED : NEEDED_IN_FIRST;
   const lacking = needed.filter((name) => !controllers.has(name));
   return lacking.length > 0
     ? missing('cgroups', `${kind}, without ${lacking.join(', ')}`, `turn the controllers on: cgroup_enable=${lacking[0]} on the kernel's command line, or delegate them to this container`)
