@@ -51,6 +51,8 @@ function served(file: string, address: string, port: number): readonly string[] 
   return [
     '/usr/bin/uwsgi-core', '--plugins-dir', '/usr/lib/uwsgi/plugins', '--plugins', 'python3', '--http-socket', `${address}:${port}`, '--wsgi-file', file, '--master', '--lazy-apps', '--need-app',
     '--enable-threads', '--processes', '1', '--threads', '4', '--buffer-size', '65535', '--listen', '100', '--die-on-term', '--no-orphans', '--disable-logging',
+    // Of one that is killed the worker has the port for a moment longer.
+    '--reuse-port',
     // Connections are not kept: an answer's end is its length.
     '--rem-header', 'Content-Length', '--add-header', 'Connection: close',
   ];
