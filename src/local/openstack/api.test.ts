@@ -22,7 +22,7 @@ describe('the API of an OpenStack of one\'s own', () => {
         response.writeHead(201, { 'x-subject-token': `token-${tokens}` }).end(JSON.stringify({ token: { catalog: [{ type: 'compute', endpoints: [{ interface: 'public', url }] }], project: { id: 'p' }, user: { id: 'u' } } }));
         return;
       }
-      asked.push(`${request.method} ${request.headers['x-auth-token']}`);
+      asked.push(`${request.method} ${String(request.headers['x-auth-token'])}`);
       response.writeHead(answers.shift() ?? 200).end('{}');
     }).listen(0, '127.0.0.1');
     await once(server, 'listening');
