@@ -11,7 +11,7 @@ import { bundleProgram } from '../../src/local/bundle.ts';
 import { defaultCacheRoot } from '../../src/local/layout.ts';
 import { ensureExtraProgram } from '../../src/local/toolchain/toolchain.ts';
 import { openNfs } from '../../src/storage/drivers/nfs/open.ts';
-import { runUnderDebianKernel } from '../env/kernel-guest.ts';
+import { runInUserMode } from '../env/user-mode-linux.ts';
 import { isLong } from '../env/long.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -30,8 +30,8 @@ describe('the CSI driver for volumes on NFS', { timeout: 7_200_000 }, () => {
       ensureExtraProgram('csi-sanity', { modules: join(root, 'deploy/toolchain'), cache: defaultCacheRoot, environment: process.env, progress: silentProgress }),
       bundleProgram({ projectRoot: root, entry: join(root, 'src/bin/yado-csi.ts'), cache: defaultCacheRoot }),
     ]);
-    const command = `cd '${root}'; export PATH='${process.env['PATH']}' HOME=/tmp ${isLong ? 'YADO_TEST_LONG=1 ' : ''}YADO_CSI='${program}' YADO_CSI_SANITY='${sanity}'; exec '${process.execPath}' --test-reporter=spec test/inside/nfs-node.test.ts`;
-    const { exitCode, output } = await runUnderDebianKernel(command, { memoryMiB: 2048, timeoutMs: 1_700_000, onOutput: (text) => process.stdout.write(text) });
+    const command = `/run/busybox modprobe -a loop veth bridge nfs nfsv4 && cd '${root}'; export PATH='${process.env['PATH']}' HOME=/tmp ${isLong ? 'YADO_TEST_LONG=1 ' : ''}YADO_CSI='${program}' YADO_CSI_SANITY='${sanity}'; exec '${process.execPath}' --test-reporter=spec test/inside/nfs-node.test.ts`;
+    const { exitCode, output } = await runInUserMode(command, { memoryMiB: 2048, timeoutMs: 1_700_000, onOutput: (text) => process.stdout.write(text) });
     assert.equal(exitCode, 0, output.slice(-4000));
   });
 

@@ -1,16 +1,10 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { join } from 'node:path';
 import { cachedBuild } from '../../src/local/images/build-cache.ts';
 import { guestCommandLine, guestSources, guestTree, packGuest, unpackGuestPackages, type GuestModules } from '../../src/local/images/guest-image.ts';
 import { defaultCacheRoot } from '../../src/local/layout.ts';
 
-/** What this machine's kernel may lack, Debian's has; what stands in `other` is loaded by whoever needs it. */
-const modules: GuestModules = {
-  first: ['virtio_pci', 'virtiofs', 'overlay', 'crc32c_generic', 'btrfs', 'loop', 'veth', 'bridge', 'virtio_net'],
-  second: [],
-  other: ['nfs', 'nfsv4'],
-};
+/** Without which it does not start. */
+const FIRST = ['virtio_pci', 'virtiofs', 'overlay', 'crc32c_generic', 'virtio_net'];
 
 /** From this machine's files, of which it changes none, to the end of the command; its standard output is the console. */
 const init = `#!/bin/busybox sh
@@ -36,9 +30,9 @@ echo "ended with $?" > /new/dev/console
 poweroff -f
 `;
 
-/** Kernel and initial RAM disk of a guest that runs a command on this machine's files; with more modules at hand. */
-export async function kernelGuestImage(more: readonly string[] = []): Promise<string> {
-  const wanted = { ...modules, other: [...modules.other, ...more] };
+/** Kernel and initial RAM disk of a guest that runs a command on this machine's files under Debian's own kernel; with more modules at hand. */
+export async function kernelGuestImage(more: readonly string[]): Promise<string> {
+  const wanted: GuestModules = { first: FIRST, second: [], other: more };
   return cachedBuild({
     name: 'kernel-guest.tar', cacheFolder: join(defaultCacheRoot, 'images'), inputs: [init, JSON.stringify(wanted), ...await guestSources()],
     build: async (folder) => {
@@ -49,40 +43,11 @@ export async function kernelGuestImage(more: readonly string[] = []): Promise<st
   });
 }
 
-export interface GuestRunOptions {
-  readonly memoryMiB: number;
-  readonly timeoutMs: number;
-  /** Default 1. Under more of them Node.js now and then ends in the middle. */
-  readonly processors?: number;
-  /** Modules that are there when they are asked for. */
-  readonly more?: readonly string[];
-  readonly onOutput?: (text: string) => void;
-}
-
-export interface GuestRun {
-  readonly exitCode: number | undefined;
-  readonly output: string;
-}
-
-/** Runs a shell command on this machine's files under Debian's own kernel, emulated, and returns what it prints. It has no network but its own. */
-export async function runUnderDebianKernel(command: string, { memoryMiB, timeoutMs, processors = 1, more, onOutput }: GuestRunOptions): Promise<GuestRun> {
-  const words = ['--pdeathsig', 'KILL', '--', 'unshare', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', 'sh', '-ec', guestScript(command, memoryMiB, { processors }), await kernelGuestImage(more)];
-  const child = spawn('setpriv', words, { stdio: ['ignore', 'pipe', 'inherit'], timeout: timeoutMs, killSignal: 'SIGKILL' });
-  let output = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    output += text;
-    onOutput?.(text);
-  });
-  await once(child, 'close');
-  const [, code] = /^ended with (\d+)\s*$/m.exec(output) ?? [];
-  return { exitCode: code === undefined ? undefined : Number(code), output };
-}
-
 /**
- * All files are in memory; both programs end with the shell, which ends with QEMU. With what else the machine has; `$0` is
- * the image. By default with one processor: what V8 writes as code on one that is emulated is now and then not what another runs.
+ * All files are in memory; both programs end with the shell, which ends with QEMU. `$0` is the image. With one processor:
+ * what V8 writes as code on one that is emulated is now and then not what another runs.
  */
-export function guestScript(command: string, memoryMiB: number, { processors = 1, devices = '' }: { readonly processors?: number; readonly devices?: string } = {}): string {
+export function guestScript(command: string, memoryMiB: number, devices: string): string {
   const line = `${guestCommandLine.replace('quiet ', 'quiet rootfstype=ramfs ')} -- ${Buffer.from(command).toString('base64')}`;
   return `
 mount -t tmpfs run /run
@@ -90,7 +55,7 @@ mkdir /run/root && mount --bind / /run/root
 cd /run && tar -xf "$0"
 /usr/lib/qemu/virtiofsd --socket-path=/run/fs.sock -o source=/run/root -o cache=always -o sandbox=namespace -f >virtiofsd.log 2>&1 &
 while [ ! -S fs.sock ]; do kill -0 $! || { cat virtiofsd.log >&2; exit 1; }; sleep 0.05; done
-qemu-system-x86_64 -accel tcg,thread=multi,tb-size=256 -machine pc,memory-backend=memory -smp ${processors} -cpu max -m ${memoryMiB} \\
+qemu-system-x86_64 -accel tcg,thread=multi,tb-size=256 -machine pc,memory-backend=memory -smp 1 -cpu max -m ${memoryMiB} \\
   -object memory-backend-memfd,id=memory,size=${memoryMiB}M,share=on -nodefaults -no-user-config -display none -no-reboot \\
   -kernel vmlinuz -initrd initrd.img -append '${line}' -serial stdio \\
   -chardev socket,id=fs,path=/run/fs.sock -device vhost-user-fs-pci,chardev=fs,tag=root ${devices}`;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import { externalTests } from '../env/external-tests.ts';
-import { onOtherKernel, prepareNfs } from '../env/other-kernel.ts';
+import { onOtherKernel, prepareStorage } from '../env/other-kernel.ts';
 
 const HOUR = 3_600_000;
 const timeout = process.env['YADO_EXTERNAL_TIMEOUT'] ?? '3h';
@@ -10,7 +10,7 @@ const focus = process.env['YADO_EXTERNAL_FOCUS'];
 /** Kubernetes' own tests of a storage driver on NFS, on hosts whose kernel has no client of it: the same soak, on a host that is emulated. It takes hours. */
 describe('the external storage tests of Kubernetes, on NFS', { timeout: 5 * HOUR }, () => {
   before(async () => {
-    await prepareNfs();
+    await prepareStorage(['nfs']);
     await externalTests();
   });
 
