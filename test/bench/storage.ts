@@ -14,6 +14,7 @@ import { CephFloor } from './ceph-floor.ts';
 import { printFigures, type Figure } from './figures.ts';
 import { Made } from './made.ts';
 import { compared, loads, onFile, rates, throughput } from './storage-figures.ts';
+import { tiedProgram } from '../env/tied.ts';
 
 const ROUNDS = 9;
 const BYTES = 64 * MI;
@@ -192,7 +193,7 @@ async function cephfs({ folder, site }: CephCluster, floor: CephFloor, driver: C
 /** nfs-ganesha, and all that it mounts, in namespaces of its own. */
 async function nfs(): Promise<void> {
   const inside = 'mount -t tmpfs run /run && ip link set lo up && TMPDIR=/run exec "$0" "$1"';
-  const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', 'unshare', '--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', 'sh', '-c', inside, process.execPath, join(import.meta.dirname, 'storage-nfs.ts')], { stdio: ['ignore', 'inherit', 'inherit'] });
+  const child = spawn('setpriv', [...tiedProgram, 'unshare', '--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', 'sh', '-c', inside, process.execPath, join(import.meta.dirname, 'storage-nfs.ts')], { stdio: ['ignore', 'inherit', 'inherit'] });
   const [code] = (await once(child, 'exit')) as [number | null];
   if (code !== 0) throw new Error(`the benchmark of NFS ended with ${code}`);
 }

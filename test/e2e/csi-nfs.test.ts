@@ -13,6 +13,7 @@ import { ensureExtraProgram } from '../../src/local/toolchain/toolchain.ts';
 import { openNfs } from '../../src/storage/drivers/nfs/open.ts';
 import { runInUserMode } from '../env/user-mode-linux.ts';
 import { isLong } from '../env/long.ts';
+import { tiedProgram } from '../env/tied.ts';
 
 const root = join(import.meta.dirname, '../..');
 const hasNfs = /^nodev\s+nfs4$/m.test(await readFile('/proc/filesystems', 'utf8'));
@@ -21,7 +22,7 @@ describe('the CSI driver for volumes on NFS', { timeout: 7_200_000 }, () => {
   it('makes, exports and removes volumes, killed or not', async () => {
     // What this starts, mounts, configures and writes goes with its namespaces, also when it is killed.
     const inside = `mount -t tmpfs run /run && ip link set lo up && TMPDIR=/run exec "$0" --test-reporter=spec test/inside/nfs-controller.test.ts`;
-    const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', 'unshare', '--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', 'sh', '-c', inside, process.execPath], { cwd: root, env: plain(), stdio: ['ignore', 'inherit', 'inherit'] });
+    const child = spawn('setpriv', [...tiedProgram, 'unshare', '--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', 'sh', '-c', inside, process.execPath], { cwd: root, env: plain(), stdio: ['ignore', 'inherit', 'inherit'] });
     assert.deepEqual(await once(child, 'exit'), [0, null]);
   });
 

@@ -17,6 +17,7 @@ import { buildGoProgram } from '../../src/local/images/go-program.ts';
 import { defaultCacheRoot } from '../../src/local/layout.ts';
 import { podFilesContract } from '../contract/pod-files.ts';
 import { LocalPodFiles } from '../env/local-pod-files.ts';
+import { tiedProgram } from '../env/tied.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'yado-link-tls-'));
 const port = 20_000 + process.pid % 10_000;
@@ -29,7 +30,7 @@ let link: HttpLink | undefined;
 
 /** The relay on this machine, as in a guest that has no channel. */
 function start(): ChildProcess {
-  return spawn(program, ['--port', '', '--listen', `127.0.0.1:${port}`, '--keys', folder, '--pods', join(folder, 'pods'), '--runtime', join(folder, 'echo.sock')], { stdio: ['ignore', 'inherit', 'inherit'] });
+  return spawn('setpriv', [...tiedProgram, program, '--port', '', '--listen', `127.0.0.1:${port}`, '--keys', folder, '--pods', join(folder, 'pods'), '--runtime', join(folder, 'echo.sock')], { stdio: ['ignore', 'inherit', 'inherit'] });
 }
 
 async function open(given: Partial<TlsConnectorOptions> = {}): Promise<HttpLink> {

@@ -13,6 +13,7 @@ import { FolderDiskStore } from '../../src/vm/disks/store.ts';
 import { FolderImageStore } from '../../src/vm/images/store.ts';
 import { LibvirtHypervisor } from '../../src/vm/drivers/libvirt/hypervisor.ts';
 import { LibvirtHost } from '../env/libvirt-host.ts';
+import { tiedProgram } from '../env/tied.ts';
 
 const cacheFolder = join(tmpdir(), 'yado-test-images');
 const folder = await mkdtemp(join(tmpdir(), 'yado-images-test-'));
@@ -54,7 +55,7 @@ describe('images built from packages', { timeout: 240_000 }, () => {
     await mkdir(containerd);
     const socket = join(containerd, 'containerd.sock');
     await writeFile(join(containerd, 'config.toml'), `version = 2\nroot = "${containerd}/root"\nstate = "${containerd}/state"\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n[grpc]\n  address = "${socket}"\n[ttrpc]\n  address = "${containerd}/ttrpc.sock"\n`);
-    const daemon = spawn('containerd', ['-c', join(containerd, 'config.toml')], { stdio: 'ignore' });
+    const daemon = spawn('setpriv', [...tiedProgram, 'containerd', '-c', join(containerd, 'config.toml')], { stdio: 'ignore' });
     const ctr = (...args: string[]) => run('ctr', ['-a', socket, '-n', 'k8s.io', ...args]);
     try {
       await until('containerd', 10, async () => (await ctr('version')) !== '');

@@ -9,6 +9,7 @@ import { run } from '../../src/base/process.ts';
 import { silentProgress } from '../../src/base/progress.ts';
 import { destroyCgroup, detectHierarchies, ensureCgroup, entryFiles, type CgroupHierarchy } from '../../src/local/cgroup.ts';
 import { ensureReleaseImages, type ReleaseImageName } from '../../src/local/images/release/release-images.ts';
+import { tiedProgram } from '../env/tied.ts';
 
 const root = join(import.meta.dirname, '../..');
 const folder = await mkdtemp(join(tmpdir(), 'yado-release-images-'));
@@ -47,7 +48,7 @@ class Host {
       ...(hierarchies.some(({ mountPoint }) => mountPoint !== '/sys/fs/cgroup') ? ['mount -t tmpfs tmpfs /sys/fs/cgroup'] : []), ...mounts,
       'mount -t tmpfs tmpfs /run', 'mkdir -p /run/libvirt', ...binds, 'mount --make-rshared /', 'ip link set lo up', 'echo booted', 'exec tini -s -- sleep infinity'].join('\n');
     const enter = entryFiles(hierarchies, Host.#cgroup).map((file) => `echo 0 > ${file}`).join('\n');
-    const child = spawn('sh', ['-c', `${enter}\nexec unshare --mount --pid --fork --uts --ipc --net --cgroup --kill-child sh -c '${boot}'`], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn('setpriv', [...tiedProgram, 'sh', '-c', `${enter}\nexec unshare --mount --pid --fork --uts --ipc --net --cgroup --kill-child sh -c '${boot}'`], { stdio: ['ignore', 'pipe', 'inherit'] });
     await new Promise<void>((resolve, reject) => {
       child.stdout.once('data', () => resolve());
       child.once('exit', () => reject(new Error('the host did not boot')));

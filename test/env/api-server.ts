@@ -11,6 +11,7 @@ import { KubeClient } from '../../src/kube/client.ts';
 import { defineResource, type KubeObject, type Resource } from '../../src/kube/object.ts';
 import { HttpTransport, loadKubeconfig } from '../../src/kube/transport.ts';
 import { ownFolder } from './own-folder.ts';
+import { tiedProgram } from './tied.ts';
 
 export interface ApiServerOptions {
   /** Folder with the programs `etcd` and `kube-apiserver`. */
@@ -58,7 +59,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
 
   const start = (program: string, args: readonly string[]): ChildProcess => {
     const output = openSync(join(folder, `${program}.log`), 'a');
-    const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', join(options.binDirectory, program), ...args], { stdio: ['ignore', output, output] });
+    const child = spawn('setpriv', [...tiedProgram, join(options.binDirectory, program), ...args], { stdio: ['ignore', output, output] });
     closeSync(output);
     return child;
   };

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { run } from '../../src/base/process.ts';
 import { CephSite, type CephDaemon } from '../../src/local/storage/servers/ceph-site.ts';
 import { ownFolder } from './own-folder.ts';
+import { tiedProgram } from './tied.ts';
 
 const PREFIX = 'yado-ceph-';
 
@@ -76,7 +77,7 @@ export class CephCluster implements AsyncDisposable {
   /** Starts a daemon, again after a kill. */
   run(daemon: CephDaemon): void {
     const log = openSync(join(this.folder, 'log', daemon), 'a');
-    this.#daemons.set(daemon, spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...this.site.commandOf(daemon)], { stdio: ['ignore', log, log] }));
+    this.#daemons.set(daemon, spawn('setpriv', [...tiedProgram, ...this.site.commandOf(daemon)], { stdio: ['ignore', log, log] }));
     closeSync(log);
   }
 

@@ -11,6 +11,7 @@ import { csiServices, type CsiCall } from '../../src/storage/csi/protocol.ts';
 import { processesOf } from '../../src/storage/drivers/ceph/daemons.ts';
 import { mounts, type Mount } from '../../src/storage/mounts.ts';
 import { ownFolder } from './own-folder.ts';
+import { tiedProgram } from './tied.ts';
 
 /** A bundle starts sooner, which matters where the processor is emulated. */
 const program = process.env['YADO_CSI'] ?? join(import.meta.dirname, '../../src/bin/yado-csi.ts');
@@ -66,7 +67,7 @@ export class CsiDriverUnderTest implements AsyncDisposable {
 
   /** Starts the process, again after a kill, and returns when it answers. */
   async run({ ready = true } = {}): Promise<void> {
-    const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', process.execPath, program, ...this.#args, '--node', this.node, '--socket', this.socket, '--state-directory', join(this.folder, 'state'), '--log-level', 'warn'], { stdio: ['ignore', 'inherit', 'inherit'] });
+    const child = spawn('setpriv', [...tiedProgram, process.execPath, program, ...this.#args, '--node', this.node, '--socket', this.socket, '--state-directory', join(this.folder, 'state'), '--log-level', 'warn'], { stdio: ['ignore', 'inherit', 'inherit'] });
     this.#process = child;
     this.#client?.close();
     this.#client = new Client(`unix://${this.socket}`, credentials.createInsecure(), { 'grpc.initial_reconnect_backoff_ms': 50, 'grpc.max_reconnect_backoff_ms': 200 });

@@ -19,6 +19,7 @@ import { DrbdCluster, SOCKET, type Launch } from './drbd-cluster.ts';
 import { Helm, objectsOf, releaseNamespace } from './helm.ts';
 import { ownFolder } from './own-folder.ts';
 import { unpackImage, type UnpackedImage } from './unpack-image.ts';
+import { tiedProgram } from './tied.ts';
 
 const root = join(import.meta.dirname, '../..');
 const PLUGIN = driverName('drbd', 'drbd');
@@ -177,7 +178,7 @@ function kubernetesCommands({ kubeconfigPath }: ApiServer, folder: string): read
 
 /** Ends with this process, be it killed. */
 async function startProcess(name: string, [program = '', ...args]: readonly string[], folder: string): Promise<AsyncDisposable> {
-  const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', 'sh', '-c', 'exec "$@" > "$0" 2>&1', join(folder, `${name}.log`), program, ...args], { stdio: 'ignore', env: { ...process.env, POD_NAMESPACE: releaseNamespace } });
+  const child = spawn('setpriv', [...tiedProgram, 'sh', '-c', 'exec "$@" > "$0" 2>&1', join(folder, `${name}.log`), program, ...args], { stdio: 'ignore', env: { ...process.env, POD_NAMESPACE: releaseNamespace } });
   await once(child, 'spawn');
   return {
     async [Symbol.asyncDispose]() {

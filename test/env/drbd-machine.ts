@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { run } from '../../src/base/process.ts';
 import { guestScript, kernelGuestImage } from './kernel-guest.ts';
+import { tiedProgram } from './tied.ts';
 
 /** Networks of a machine: each may be cut by itself. */
 export type Link = 'api' | 'commands' | 'replication';
@@ -72,7 +73,7 @@ ip link set eth1 up; ip addr add 10.0.3.15/24 dev eth1
 ip link set eth2 up; ip addr add ${replicationAddress(number)}/24 dev eth2
 socat TCP-LISTEN:${CSI},reuseaddr,fork UNIX-CONNECT:/run/csi.sock &
 exec socat TCP-LISTEN:${SHELL},reuseaddr,fork SYSTEM:'read -r l; echo $l | base64 -d | sh 2>&1; code=$?; echo; echo exit=$code'`;
-    const words = ['--pdeathsig', 'KILL', '--', 'unshare', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', 'sh', '-ec', guestScript(command, memoryMiB, this.#devices()), await kernelGuestImage(MODULES)];
+    const words = [...tiedProgram, 'unshare', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', 'sh', '-ec', guestScript(command, memoryMiB, this.#devices()), await kernelGuestImage(MODULES)];
     const child = spawn('setpriv', words, { stdio: ['ignore', 'pipe', 'inherit'] });
     child.stdout.setEncoding('utf8').on('data', (text: string) => void (this.console = (this.console + text).slice(-100_000)));
     this.#process = child;

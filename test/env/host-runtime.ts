@@ -8,6 +8,7 @@ import { CriClient } from '../../src/container/drivers/cri/client.ts';
 import { destroyCgroup, detectHierarchies } from '../../src/local/cgroup.ts';
 import { containerdConfig } from '../../src/local/node/config.ts';
 import { eventually } from './spliced-host.ts';
+import { tiedProgram } from './tied.ts';
 
 export interface HostRuntimeOptions {
   /** For all that it keeps; exists. */
@@ -101,7 +102,7 @@ export class HostRuntime implements AsyncDisposable {
 
   #spawn(): ChildProcess {
     const { folder, name } = this.#options;
-    return spawn('nsenter', [`--net=/run/netns/${name}`, 'containerd', '-c', join(folder, 'config.toml')], { stdio: ['ignore', 'ignore', process.env['YADO_LOG'] === 'trace' ? 'inherit' : 'ignore'] });
+    return spawn('setpriv', [...tiedProgram, 'nsenter', `--net=/run/netns/${name}`, 'containerd', '-c', join(folder, 'config.toml')], { stdio: ['ignore', 'ignore', process.env['YADO_LOG'] === 'trace' ? 'inherit' : 'ignore'] });
   }
 }
 

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { run } from '../../src/base/process.ts';
+import { tiedProgram } from './tied.ts';
 
 const folders = { run: '/run/libvirt', etc: '/etc/libvirt', lib: '/var/lib/libvirt', cache: '/var/cache/libvirt', log: '/var/log/libvirt' } as const;
 
@@ -38,7 +39,7 @@ export class LibvirtHost implements AsyncDisposable {
     // libvirtd is started anew whenever it ends, so that a test may kill it; init reaps QEMU, whose parent it becomes.
     const script = `set -e\nmount --make-rprivate /\n${binds}\n${user}\nset +e\nwhile :; do rm -f ${folder}/run/libvirt-sock; libvirtd -f /etc/libvirt/libvirtd.conf -p ${folder}/libvirtd.pid; sleep 0.1; while [ -e ${folder}/hold ]; do sleep 0.05; done; done\n`;
     await writeFile(join(folder, 'host.sh'), script);
-    const host = spawn('unshare', ['--pid', '--fork', '--kill-child', '--mount-proc', '--mount', 'tini', '-s', '--', 'sh', join(folder, 'host.sh')], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const host = spawn('setpriv', [...tiedProgram, 'unshare', '--pid', '--fork', '--kill-child', '--mount-proc', '--mount', 'tini', '-s', '--', 'sh', join(folder, 'host.sh')], { stdio: ['ignore', 'ignore', 'pipe'] });
     let errors = '';
     host.stderr.on('data', (chunk: Buffer) => (errors = (errors + chunk.toString()).slice(-4000)));
     const started = new LibvirtHost(folder, host);

@@ -10,6 +10,7 @@ import { HttpTransport, loadKubeconfig } from '../../src/kube/transport.ts';
 import { NativeNetwork } from '../../src/network/drivers/native/native-network.ts';
 import type { GuestEndpoint, GuestEndpointRequest } from '../../src/network/port.ts';
 import { GuestCalls, type GuestAnswer, type GuestCall } from './guest-calls.ts';
+import { tiedProgram } from './tied.ts';
 
 /** A private bridge with network namespaces as hosts on it: .1 is this machine, hosts get the addresses they ask for. */
 export class Underlay implements AsyncDisposable {
@@ -63,7 +64,7 @@ export class Underlay implements AsyncDisposable {
 
   /** Starts a program in a namespace; it ends with the underlay at the latest. */
   spawn(namespace: string, command: readonly string[], stdio: 'ignore' | 'pipe' = 'ignore'): ChildProcess {
-    const child = spawn('nsenter', [`--net=/run/netns/${namespace}`, ...command], { stdio: [stdio, stdio, 'inherit'] });
+    const child = spawn('setpriv', [...tiedProgram, 'nsenter', `--net=/run/netns/${namespace}`, ...command], { stdio: [stdio, stdio, 'inherit'] });
     this.#children.add(child);
     child.once('exit', () => this.#children.delete(child));
     return child;

@@ -8,6 +8,7 @@ import type { PodManifest } from '../../src/container/kubelet/pod.ts';
 import type { ServedNode } from '../../src/container/server/port.ts';
 import { HostRuntime, until, type HostRuntimeOptions } from './host-runtime.ts';
 import { LocalPodFiles } from './local-pod-files.ts';
+import { tiedProgram } from './tied.ts';
 
 /** Where a node's containers run. */
 export interface ServedMachine extends AsyncDisposable {
@@ -49,7 +50,7 @@ export class HostMachine implements ServedMachine {
 
   /** A way to the loopback of the runtime's namespace. */
   async #dial(port: number): Promise<Duplex> {
-    this.#keeper ??= spawn('nsenter', [`--net=/run/netns/${this.#namespace}`, 'socat', '-t', '60', `UNIX-LISTEN:${this.#door},fork,backlog=200`, `TCP:127.0.0.1:${port}`], { stdio: 'ignore' });
+    this.#keeper ??= spawn('setpriv', [...tiedProgram, 'nsenter', `--net=/run/netns/${this.#namespace}`, 'socat', '-t', '60', `UNIX-LISTEN:${this.#door},fork,backlog=200`, `TCP:127.0.0.1:${port}`], { stdio: 'ignore' });
     return until('the way to the streaming server', () => connected(this.#door));
   }
 }

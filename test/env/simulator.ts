@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { API_VERSION } from '../../src/api/group.ts';
 import type { VirtualMachine } from '../../src/kube/yadokari.ts';
 import { LABEL_SIMULATED } from '../../src/simulation/hollow-nodes.ts';
+import { tied } from './tied.ts';
 
 const program = join(import.meta.dirname, '../../src/bin/yado-simulator.ts');
 const READY_MS = 300_000;
@@ -27,7 +28,7 @@ export interface Simulator extends AsyncDisposable {
 
 /** Resolves once all nodes are registered and their agents work. */
 export async function startSimulator({ kubeconfig, nodes, metricsAddress, args = [] }: SimulatorOptions): Promise<Simulator> {
-  const child = spawn(process.execPath, [program, '--kubeconfig', kubeconfig, '--nodes', String(nodes), '--metrics-address', metricsAddress, ...args], { stdio: ['ignore', 'inherit', 'inherit'] });
+  const child = spawn('setpriv', [...tied, program, '--kubeconfig', kubeconfig, '--nodes', String(nodes), '--metrics-address', metricsAddress, ...args], { stdio: ['ignore', 'inherit', 'inherit'] });
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
   const stop = async (): Promise<void> => {
     child.kill('SIGTERM');

@@ -8,6 +8,7 @@ import { unpackPackages } from '../../src/local/images/packages.ts';
 import { tarArchive } from '../../src/local/images/tar-archive.ts';
 import { defaultCacheRoot } from '../../src/local/layout.ts';
 import { packagedKernel, type UserModeKernel } from './user-mode-kernel.ts';
+import { tiedProgram } from './tied.ts';
 
 /** Makes a root of this machine's files, of which it changes none. `/run` has what the kernel came with. */
 const init = `#!/bin/sh
@@ -81,7 +82,7 @@ export interface UserModeRun {
  * (https://docs.kernel.org/virt/uml/user_mode_linux_howto_v2.html). It has no network but its own, and one processor.
  */
 export async function runInUserMode(command: string, { kernel = packagedKernel, memoryMiB, timeoutMs, onOutput }: UserModeOptions): Promise<UserModeRun> {
-  const words = ['--pdeathsig', 'KILL', '--', 'unshare', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', 'sh', '-ec', outside(memoryMiB), await archiveOf(kernel), init, begin, command];
+  const words = [...tiedProgram, 'unshare', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', 'sh', '-ec', outside(memoryMiB), await archiveOf(kernel), init, begin, command];
   const child = spawn('setpriv', words, { stdio: ['ignore', 'pipe', 'inherit'], timeout: timeoutMs, killSignal: 'SIGKILL' });
   let output = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
