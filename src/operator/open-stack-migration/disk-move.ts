@@ -84,8 +84,13 @@ async function makeCopy(disk: DiskMigration, source: CopySource, { client, cloud
   await client.create(pods, diskCopyPod({ name: copyName(disk), namespace, labels: { [LABEL_MIGRATION]: name }, owner, copy: wanted, secret: source.ceph === undefined ? secret : migration.spec.ceph?.secret ?? '', pauseImage }), { signal }).catch(unlessThere);
 }
 
-/** Also lets go of the claim, which a machine can then have on any node. */
-export async function removeCopy(disk: DiskMigration, context: StepContext, signal: AbortSignal): Promise<boolean> {
+/** Ends the pods that copy a server's disks, and so lets go of the claims, which a machine can then have on any node. Whether they are gone. */
+export async function removeCopies({ disks = [] }: ServerMigration, context: StepContext, signal: AbortSignal): Promise<boolean> {
+  const gone = await Promise.all(disks.map((disk) => removeCopy(disk, context, signal)));
+  return gone.every(Boolean);
+}
+
+async function removeCopy(disk: DiskMigration, context: StepContext, signal: AbortSignal): Promise<boolean> {
   const pod = copyOf(disk, context);
   if (pod === undefined) return true;
   if (!isDeleting(pod)) await context.client.delete(pods, { name: pod.metadata.name, namespace: pod.metadata.namespace ?? 'default' }, { signal }).catch(missing);

@@ -1,13 +1,13 @@
 import type { ServerMigration } from '../../api/open-stack-migration.ts';
 import { areCleared, clearDisks } from './disks.ts';
-import { removeCopy } from './disk-move.ts';
+import { removeCopies } from './disk-move.ts';
 import { SOON_MS, waiting, type StepContext, type Stepped } from './step.ts';
 
 /** Of a server that was moved nothing is left to do but to tidy up; and to delete it, when that is said. */
 export async function nothingElse(server: ServerMigration, context: StepContext, signal: AbortSignal): Promise<Stepped> {
-  const copies = await Promise.all((server.disks ?? []).map((disk) => removeCopy(disk, context, signal)));
+  const areGone = await removeCopies(server, context, signal);
   const cleared = await clearDisks(server, context, signal);
-  if (!areCleared(cleared) || !copies.every(Boolean)) return waiting(cleared, 'what copies needed is removed', SOON_MS);
+  if (!areCleared(cleared) || !areGone) return waiting(cleared, 'what copies needed is removed', SOON_MS);
   if (context.migration.spec.sources === 'Delete' && server.sourceDeleted !== true) return deleteSource(cleared, context, signal);
   const { message: _, ...rest } = cleared;
   return { server: rest };

@@ -1,6 +1,7 @@
 import type { ServerPhase } from '../../api/open-stack-migration.ts';
 import { timestamp } from '../../kube/conditions.ts';
 import { nothingElse } from './moved.ts';
+import { removeCopies } from './disk-move.ts';
 import { copyDisks, tidyDisks } from './disks.ts';
 import { planned } from './planning.ts';
 import { withFloating } from './floating.ts';
@@ -28,7 +29,9 @@ export const PHASES: Readonly<Record<ServerPhase, Step>> = {
   },
   AwaitingCutover: async (server, context, signal) => {
     const tidied = await tidyDisks(server, context, signal);
-    const reason = notBefore(context.migration.spec.cutover, context.clock.now());
+    // Their end takes seconds, which the server would be in the dark for.
+    const areGone = await removeCopies(tidied, context, signal);
+    const reason = notBefore(context.migration.spec.cutover, context.clock.now()) ?? (areGone ? undefined : 'the pods of the first copies are going');
     return reason === undefined ? entered(tidied, 'Stopping', context.clock) : waiting(tidied, reason, SOON_MS);
   },
   Stopping: async (server, context, signal) => {

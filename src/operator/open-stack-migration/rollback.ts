@@ -7,7 +7,7 @@ import { isDeleting } from '../../kube/object.ts';
 import { virtualMachines } from '../../kube/yadokari.ts';
 import { areCleared, clearDisks } from './disks.ts';
 import { giveFloatingBack } from './floating.ts';
-import { removeClaim, removeCopy } from './disk-move.ts';
+import { removeClaim, removeCopies } from './disk-move.ts';
 import { entered, waiting, type StepContext, type Stepped } from './step.ts';
 
 /**
@@ -16,9 +16,9 @@ import { entered, waiting, type StepContext, type Stepped } from './step.ts';
  */
 export async function goBack(server: ServerMigration, context: StepContext, signal: AbortSignal): Promise<Stepped> {
   if (!await removeMachine(server, context, signal)) return waiting(server, 'the machine here ends');
-  const copies = await Promise.all((server.disks ?? []).map((disk) => removeCopy(disk, context, signal)));
+  const areGone = await removeCopies(server, context, signal);
   const cleared = await clearDisks(server, context, signal);
-  if (!copies.every(Boolean) || !areCleared(cleared)) return waiting(cleared, 'what was copied is removed from the cloud');
+  if (!areGone || !areCleared(cleared)) return waiting(cleared, 'what was copied is removed from the cloud');
   if (cleared.floating !== undefined) return { server: await giveFloatingBack(cleared, context, signal), againMs: 0 };
   if (server.stoppedAt !== undefined && !await startSource(server, context, signal)) return waiting(cleared, 'the server starts in the cloud');
   const { disks: _disks, ran: _ran, stoppedAt: _stopped, readyAt: _ready, darkSeconds: _dark, ...rest } = cleared;

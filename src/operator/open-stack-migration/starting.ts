@@ -6,7 +6,7 @@ import { secrets } from '../../kube/core.ts';
 import { keyFor } from '../../kube/object.ts';
 import { virtualMachines, type VirtualMachine } from '../../kube/yadokari.ts';
 import { tidyDisks } from './disks.ts';
-import { removeCopy } from './disk-move.ts';
+import { removeCopies } from './disk-move.ts';
 import { takeFloating } from './floating.ts';
 import { keepObjects } from './kept-objects.ts';
 import { machineOf } from './machine.ts';
@@ -20,7 +20,7 @@ export async function start(server: ServerMigration, context: StepContext, signa
   const { vms, migration, clock } = context;
   const vm = vms.get(keyFor(migration.metadata.namespace, server.name));
   // Whoever has said that a copy is whole writes no more: the machine need not wait until these are gone.
-  await Promise.all((server.disks ?? []).map((disk) => removeCopy(disk, context, signal)));
+  await removeCopies(server, context, signal);
   if (vm === undefined || vm.metadata.labels?.[LABEL_MOVED_FROM] !== server.id) {
     if (vm !== undefined && vm.spec.provider?.openstack?.server !== server.id) throw new MigrationError('NameTaken', `there is a VirtualMachine ${server.name} now that does not show the server: delete it, or set rollback`);
     if (vm !== undefined) return waiting(server, 'the mirror lets go of the server', DARK_MS);

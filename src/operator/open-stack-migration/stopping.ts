@@ -1,6 +1,6 @@
 import type { ServerMigration } from '../../api/open-stack-migration.ts';
 import { timestamp } from '../../kube/conditions.ts';
-import { removeCopy } from './disk-move.ts';
+import { removeCopies } from './disk-move.ts';
 import { DARK_MS, MigrationError, waiting, type StepContext, type Stepped } from './step.ts';
 
 /** Of what the lock of a server says to whoever wants to start it. */
@@ -22,6 +22,5 @@ export async function stopSource(server: ServerMigration, context: StepContext, 
   }
   if (source.status !== 'SHUTOFF') throw new MigrationError('SourceFault', `the server is ${source.status}: start or stop it, and it goes on`);
   if (!source.locked) await compute.act(id, { kind: 'lock', reason: LOCK_REASON }, signal);
-  const gone = await Promise.all((marked.disks ?? []).map((disk) => removeCopy(disk, context, signal)));
-  return { server: marked, againMs: DARK_MS, isDone: gone.every(Boolean) };
+  return { server: marked, againMs: DARK_MS, isDone: await removeCopies(marked, context, signal) };
 }
