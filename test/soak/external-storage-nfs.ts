@@ -7,7 +7,7 @@ const HOUR = 3_600_000;
 const timeout = process.env['YADO_EXTERNAL_TIMEOUT'] ?? '3h';
 const focus = process.env['YADO_EXTERNAL_FOCUS'];
 
-/** Kubernetes' own tests of a storage driver on NFS, on hosts whose kernel has no client of it: the same soak, on a host that is emulated. It takes hours. */
+/** Kubernetes' own tests of a storage driver on NFS, on hosts whose kernel has no client of it: the same soak under a kernel that has. It takes hours. */
 describe('the external storage tests of Kubernetes, on NFS', { timeout: 5 * HOUR }, () => {
   before(async () => {
     await prepareStorage(['nfs']);
