@@ -4,6 +4,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { parseAllDocuments } from 'yaml';
+import { withoutClasses } from '../../src/cli/demo-volumes.ts';
+import type { KubeObject } from '../../src/kube/object.ts';
 import { onOtherKernel, prepareStorage } from '../env/other-kernel.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -23,13 +25,8 @@ test ! -e /sys/fs/cgroup/yadokari/other`;
 /** The example of shared volumes without those of a Ceph, whose servers take minutes to start there. */
 async function sharersOfNfs(): Promise<readonly object[]> {
   const text = await readFile(join(root, 'deploy/examples/shared.yaml'), 'utf8');
-  const isOfCeph = ({ name }: { readonly name: string }): boolean => name === 'media';
-  const without = (value: unknown): unknown => {
-    if (Array.isArray(value)) return value.filter((one) => typeof one !== 'object' || one === null || !isOfCeph(one as { readonly name: string })).map(without);
-    return typeof value === 'object' && value !== null ? Object.fromEntries(Object.entries(value).map(([key, one]) => [key, without(one)])) : value;
-  };
-  const objects = parseAllDocuments(text).map((document) => document.toJS() as { readonly kind: string; readonly metadata: { readonly name: string } });
-  return objects.filter(({ kind, metadata: { name } }) => kind !== 'PersistentVolumeClaim' || name === 'files').map((object) => withPatience(without(object) as Partial<Machine>));
+  const objects = parseAllDocuments(text).map((document) => document.toJS() as KubeObject);
+  return withoutClasses(objects, (name) => name !== 'nfs').shown.map(withPatience);
 }
 
 interface Machine {
